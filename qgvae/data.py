@@ -44,7 +44,7 @@ def show_grid(x, # (n, C, H, W) float in [0, 1] or uint8
     for ax, t in zip(axs[:, 0], titles or []): ax.set_ylabel(t, rotation=0, ha="right", va="center", color="gray")
     return fig
 
-# %% ../nbs/07_data.ipynb #ba218c70
+# %% ../nbs/07_data.ipynb #80c6a27f
 def split_indices(n: int, # images in the official training set
                   valid: float = 1/12, # share for validation
                   seed: int = 0):
@@ -53,7 +53,7 @@ def split_indices(n: int, # images in the official training set
     k = int(n * valid)
     return order[k:].sort().values, order[:k].sort().values
 
-# %% ../nbs/07_data.ipynb #b34a19c6
+# %% ../nbs/07_data.ipynb #2158c13d
 _SETS = dict(mnist="MNIST", fashion_mnist="FashionMNIST", cifar10="CIFAR10", svhn="SVHN")
 
 def load_images(name: str, # 'digits', 'mnist', 'fashion_mnist', 'cifar10' or 'svhn'
@@ -73,7 +73,7 @@ def load_images(name: str, # 'digits', 'mnist', 'fashion_mnist', 'cifar10' or 's
     elif x.shape[-1] == 3: x = x.permute(0, 3, 1, 2)
     return x.contiguous() if split == "test" else x[split_indices(len(x))[split == "valid"]]
 
-# %% ../nbs/07_data.ipynb #02a8fecb
+# %% ../nbs/07_data.ipynb #d74c90a2
 def load_folder(folder: str | Path, # searched with all its sub-folders
                 height: int, # H, pixels
                 width: int, # W, pixels
@@ -93,7 +93,7 @@ def load_folder(folder: str | Path, # searched with all its sub-folders
         o.copy_(torch.from_numpy(a.copy()).view(height, width, channels).permute(2, 0, 1))
     return out
 
-# %% ../nbs/07_data.ipynb #cfd5f9fa
+# %% ../nbs/07_data.ipynb #27f8c3d4
 class Batches:
     "Float batches `(x, x)` of images that lie on the device; the second x is the target."
     def __init__(self,
@@ -139,7 +139,7 @@ class Batches:
             self.position += 1
             yield x, x
 
-# %% ../nbs/07_data.ipynb #85bf976e
+# %% ../nbs/07_data.ipynb #56483ab5
 class RandomAffine:
     "Small random turns, scalings, slants and shifts, each drawn uniformly from -a to a."
     def __init__(self,

@@ -20,7 +20,7 @@ from .projection import GlobalProjection, GlobalUnprojection
 from .quantize import BandQuantizer
 from .ordered import keep_prefix
 
-# %% ../nbs/06_model.ipynb #2589ead8
+# %% ../nbs/06_model.ipynb #b2f2442d
 @dataclass
 class TokenizerConfig:
     "What `QGVAE` and `VQVAE` have in common."
@@ -29,9 +29,10 @@ class TokenizerConfig:
     width: int = 28 # W, pixels
     n_words: int = 256 # K, words per codebook
     dim: int = 2 # D, dimensions of a token
-    downscale: int = 2 # f: maps are H/2^f x W/2^f
-    encoder_widths: tuple = (16, 32, 64) # channels of the encoder's levels
-    decoder_widths: tuple = (16, 32, 64) # channels of the decoder's levels
+    patch: int = 2 # p: p x p pixels are folded into the channels first
+    downscale: int = 1 # f: maps are H/(p*2^f) x W/(p*2^f)
+    encoder_widths: tuple = (32, 64) # channels of the encoder's levels
+    decoder_widths: tuple = (32, 64) # channels of the decoder's levels
     encoder_blocks: int | tuple = 1 # residual blocks per level and side
     decoder_blocks: int | tuple = 1
     norm: bool = True # group norm in the blocks
@@ -41,19 +42,19 @@ class TokenizerConfig:
         for name in ("encoder_widths", "decoder_widths"): setattr(self, name, tuple(getattr(self, name)))
         for name in ("encoder_blocks", "decoder_blocks"):
             if isinstance(getattr(self, name), list): setattr(self, name, tuple(getattr(self, name)))
-        for name in ("channels", "height", "width", "n_words", "dim"):
+        for name in ("channels", "height", "width", "n_words", "dim", "patch"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1: raise ValueError(f"{name} must be a whole number >= 1, got {getattr(self, name)!r}")
         levels = min(len(self.encoder_widths), len(self.decoder_widths))
         if not 0 <= self.downscale < levels: raise ValueError(f"downscale must be in 0..{levels - 1} (the number of widths less one), got {self.downscale}")
-        step = 2 ** (max(len(self.encoder_widths), len(self.decoder_widths)) - 1)
-        if self.height % step or self.width % step: raise ValueError(f"height and width must be multiples of {step} with these widths, got {self.height}x{self.width}")
+        step = self.patch * 2 ** (max(len(self.encoder_widths), len(self.decoder_widths)) - 1)
+        if self.height % step or self.width % step: raise ValueError(f"height and width must be multiples of {step} with this patch and these widths, got {self.height}x{self.width}")
 
     @property
-    def grid(self): return self.height // 2**self.downscale, self.width // 2**self.downscale
+    def grid(self): return tuple(n // (self.patch * 2**self.downscale) for n in (self.height, self.width))
     @property
     def bits(self): return self.n_tokens * math.log2(self.n_words)
 
-# %% ../nbs/06_model.ipynb #06a089ff
+# %% ../nbs/06_model.ipynb #41ad693d
 @dataclass
 class QGVAEConfig(TokenizerConfig):
     "Config of a `QGVAE`; the defaults are those of the demo: 32 tokens of 8 bits for a 28x28 digit."
@@ -64,9 +65,15 @@ class QGVAEConfig(TokenizerConfig):
 
 @dataclass
 class VQVAEConfig(TokenizerConfig):
-    "Config of the baseline `VQVAE`: one token per position of the grid, one shared codebook."
-    n_words: int = 32
+    "Config of the baseline `VQVAE`: one token per position of the grid, one shared codebook. The defaults are what served it best."
+    n_words: int = 37
     dim: int = 4
+    patch: int = 1
+    downscale: int = 2
+    encoder_widths: tuple = (16, 32, 64)
+    decoder_widths: tuple = (16, 32, 64)
+    encoder_blocks: int | tuple = (0, 1, 1)
+    decoder_blocks: int | tuple = (0, 1, 1)
 
     @property
     def n_tokens(self): return math.prod(self.grid)
@@ -103,7 +110,7 @@ class Reconstruction(NamedTuple):
     codebook_loss: torch.Tensor # scalar
     commitment_loss: torch.Tensor # scalar
 
-# %% ../nbs/06_model.ipynb #91aa5e37
+# %% ../nbs/06_model.ipynb #bbde89cc
 class Tokenizer(nn.Module, PyTorchModelHubMixin):
     "Images to tokens and back. `QGVAE` and `VQVAE` say how maps become vectors."
     config_class = TokenizerConfig
@@ -112,20 +119,21 @@ class Tokenizer(nn.Module, PyTorchModelHubMixin):
         super().__init__()
         c = self.config = config
         kw = dict(norm=c.norm, condition=c.condition)
-        self.encoder = UNet(c.channels, map_channels, c.encoder_widths, c.encoder_blocks, out_level=c.downscale, **kw)
-        self.decoder = UNet(map_channels, c.channels, c.decoder_widths, c.decoder_blocks, in_level=c.downscale, **kw)
+        pixels = c.channels * c.patch**2
+        self.encoder = UNet(pixels, map_channels, c.encoder_widths, c.encoder_blocks, out_level=c.downscale, **kw)
+        self.decoder = UNet(map_channels, pixels, c.decoder_widths, c.decoder_blocks, in_level=c.downscale, **kw)
         self.quantizer = BandQuantizer(c.n_tokens, c.n_words, c.dim, codebooks)
 
     def embed(self,
               x): # (B, C, H, W) float in [0, 1]
         "(B, N, D) float: the token vectors before quantisation."
-        return self.to_vectors(self.encoder(2 * x - 1)).float()
+        return self.to_vectors(self.encoder(nn.functional.pixel_unshuffle(2 * x - 1, self.config.patch))).float()
 
     def render(self,
                q): # (B, N, D) float
         "(B, C, H, W) float: the image of token vectors."
         maps = self.to_maps(q).contiguous(memory_format=torch.channels_last)
-        y = self.decoder(maps).float() / 2 + 0.5
+        y = nn.functional.pixel_shuffle(self.decoder(maps).float(), self.config.patch) / 2 + 0.5
         return y if self.training else y.clamp(0, 1)
 
     def forward(self,
@@ -143,6 +151,7 @@ class Tokenizer(nn.Module, PyTorchModelHubMixin):
                x): # (B, C, H, W) float in [0, 1]
         "(B, N) long: the tokens of the images."
         check_images(x, self.config)
+        if not len(x): return torch.empty(0, self.config.n_tokens, dtype=torch.long, device=x.device)
         return self.quantizer.tokens(self.embed(x))
 
     @torch.no_grad()
@@ -150,8 +159,10 @@ class Tokenizer(nn.Module, PyTorchModelHubMixin):
                tokens): # (B, k) integers in [0, K), 0 <= k <= N
         "(B, C, H, W) float in [0, 1]: the images of the first k tokens."
         check_tokens(tokens, self.config)
+        c = self.config
+        if not len(tokens): return torch.empty(0, c.channels, c.height, c.width, device=tokens.device)
         q = self.quantizer.lookup(tokens.long())
-        return self.render(nn.functional.pad(q, (0, 0, 0, self.config.n_tokens - q.shape[1]))).clamp(0, 1)
+        return self.render(nn.functional.pad(q, (0, 0, 0, c.n_tokens - q.shape[1]))).clamp(0, 1)
 
     @classmethod
     def _from_pretrained(cls, *, model_id, config=None, map_location="cpu", strict=True, **hub):

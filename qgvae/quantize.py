@@ -10,14 +10,14 @@ from typing import NamedTuple
 import torch, torch.nn.functional as F
 from torch import nn
 
-# %% ../nbs/03_quantize.ipynb #ec5c9fb9
+# %% ../nbs/03_quantize.ipynb #48423c56
 @torch.no_grad()
 def nearest(z, # (G, n, D) float
             codebook): # (G, K, D) float
     "(G, n) long: for each vector the index of the nearest word of its codebook, in fp32."
     z, codebook = z.float(), codebook.float()
     with torch.autocast(z.device.type, enabled=False):
-        return torch.baddbmm(codebook.square().sum(-1)[:, None], z, codebook.mT, alpha=-2).argmin(-1)
+        return torch.baddbmm(torch.linalg.vecdot(codebook, codebook)[:, None], z, codebook.mT, alpha=-2).argmin(-1)
 
 # %% ../nbs/03_quantize.ipynb #e755af44
 class Quantized(NamedTuple):

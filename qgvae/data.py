@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 
-# %% ../nbs/07_data.ipynb #6519d629
+# %% ../nbs/07_data.ipynb #1e80178c
 @lru_cache(1)
 def _digits_file():
     with (files("qgvae")/"digits"/"digits.npz").open("rb") as o, np.load(o, allow_pickle=False) as f: return {k: f[k] for k in f}
@@ -21,7 +21,7 @@ def digits(split: str = "train", # 'train' (4,000), 'valid' (500) or 'test' (500
     "(n, 1, 28, 28) uint8: the digits that come with the package, and with `labels` their (n,) long classes."
     if split not in ("train", "valid", "test"): raise ValueError(f"digits: split must be 'train', 'valid' or 'test', got {split!r}")
     f = _digits_file()
-    x = torch.from_numpy(f[f"{split}_images"])[:, None]
+    x = torch.from_numpy(f[f"{split}_images"].copy())[:, None]
     return (x, torch.from_numpy(f[f"{split}_labels"]).long()) if labels else x
 
 # %% ../nbs/07_data.ipynb #af4f2d1f
@@ -73,7 +73,7 @@ def load_images(name: str, # 'digits', 'mnist', 'fashion_mnist', 'cifar10' or 's
     elif x.shape[-1] == 3: x = x.permute(0, 3, 1, 2)
     return x.contiguous() if split == "test" else x[split_indices(len(x))[split == "valid"]]
 
-# %% ../nbs/07_data.ipynb #d74c90a2
+# %% ../nbs/07_data.ipynb #6d298daa
 def load_folder(folder: str | Path, # searched with all its sub-folders
                 height: int, # H, pixels
                 width: int, # W, pixels
@@ -81,13 +81,16 @@ def load_folder(folder: str | Path, # searched with all its sub-folders
     "(n, C, H, W) uint8: all images of a folder, in the order of their names."
     from PIL import Image, ImageOps
     if channels not in (1, 3): raise ValueError(f"load_folder: channels must be 1 or 3, got {channels}")
-    known = set(Image.registered_extensions())
+    known = {ext for ext, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in known and not p.name.startswith("."))
     if not files: raise ValueError(f"load_folder: no images in {folder}")
     out = torch.empty(len(files), channels, height, width, dtype=torch.uint8)
     for o, p in zip(out, files):
         try:
-            with Image.open(p) as im: im = ImageOps.exif_transpose(im).convert("RGB" if channels == 3 else "L")
+            with Image.open(p) as im:
+                im = ImageOps.exif_transpose(im)
+                if im.mode.startswith("I;16"): im = Image.fromarray((np.asarray(im) >> 8).astype(np.uint8))
+                im = im.convert("RGB" if channels == 3 else "L")
         except Exception as e: raise ValueError(f"load_folder: cannot read {p}: {e}") from e
         a = np.asarray(ImageOps.fit(im, (width, height), Image.Resampling.BICUBIC))
         o.copy_(torch.from_numpy(a.copy()).view(height, width, channels).permute(2, 0, 1))

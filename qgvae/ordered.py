@@ -8,15 +8,15 @@ __all__ = ['keep_prefix', 'sample_prefix']
 # %% ../nbs/05_ordered.ipynb #0fab1c88
 import torch
 
-# %% ../nbs/05_ordered.ipynb #ddf391ca
+# %% ../nbs/05_ordered.ipynb #4e6546fe
 def keep_prefix(q, # (B, N, D) float, token vectors
                 k): # int, or (B,) long: how many tokens to keep, 0..N
     "(B, N, D): the first k token vectors of each image, zeros behind them (eq. 9)."
     N = q.shape[1]
-    if isinstance(k, int):
-        if not 0 <= k <= N: raise ValueError(f"keep_prefix: k must be in 0..{N}, got {k}")
-        k = torch.tensor(k, device=q.device)
-    elif k.shape != q.shape[:1]: raise ValueError(f"keep_prefix: k must be one number or one per image ({len(q)}), got shape {tuple(k.shape)}")
+    k = torch.as_tensor(k)
+    if k.is_floating_point() or k.shape not in ((), q.shape[:1]): raise ValueError(f"keep_prefix: k must be one whole number or one per image ({len(q)}), got {k.dtype} of shape {tuple(k.shape)}")
+    if k.device.type == "cpu" and k.numel() and not (0 <= k.min() and k.max() <= N): raise ValueError(f"keep_prefix: k must be in 0..{N}, got {k.tolist()}")
+    k = k.to(q.device)
     return q * (torch.arange(N, device=q.device) < k[..., None]).unsqueeze(-1)
 
 # %% ../nbs/05_ordered.ipynb #0cf24599

@@ -9,11 +9,11 @@ __all__ = ['start_positions', 'GlobalProjection', 'GlobalUnprojection']
 import torch
 from torch import nn
 
-# %% ../nbs/02_projection.ipynb #087d66fe
+# %% ../nbs/02_projection.ipynb #ccb3d971
 def start_positions(heads: int, # number of heads
                     dim: int, # D, positions read by a head
                     positions: int): # h*w
-    "(heads, D): which positions of its map each head reads at the local start; together they walk over the map."
+    "(heads, D) long: which positions of its map each head reads at the local start."
     return (torch.arange(heads * dim) % positions).view(heads, dim)
 
 # %% ../nbs/02_projection.ipynb #fc589b9d
@@ -47,7 +47,7 @@ def _check(n_tokens, heads, start):
     if not 1 <= heads <= n_tokens or n_tokens % heads: raise ValueError(f"heads must divide n_tokens={n_tokens}, got {heads}")
     if start not in ("local", "random"): raise ValueError(f"start must be 'local' or 'random', got {start!r}")
 
-# %% ../nbs/02_projection.ipynb #cd972f32
+# %% ../nbs/02_projection.ipynb #0029f91b
 class GlobalUnprojection(nn.Module):
     "Each vector to one whole feature map, affine, one layer per head (eq. 5: T^-1)."
     def __init__(self,
@@ -68,6 +68,7 @@ class GlobalUnprojection(nn.Module):
                 z): # (B, N, D) float
         "-> (B, N, h, w) float32"
         B, N, D = z.shape
+        if (N, D) != (self.n_tokens, self.weight.shape[1]): raise ValueError(f"GlobalUnprojection: expected (B, {self.n_tokens}, {self.weight.shape[1]}), got {tuple(z.shape)}")
         x = z.reshape(B, self.heads, N // self.heads, D)
         with torch.autocast(z.device.type, enabled=False):
             return (torch.einsum("bgnd,gdp->bgnp", x, self.weight) + self.bias).flatten(1, 2).unflatten(2, self.size)

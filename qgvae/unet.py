@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['ResBlock', 'positional_encoding', 'UNet']
 
-# %% ../nbs/01_unet.ipynb #5a9b9763
+# %% ../nbs/01_unet.ipynb #37e3c2cf
+import math
+from functools import lru_cache
 import torch, torch.nn.functional as F
 from torch import nn
 
-# %% ../nbs/01_unet.ipynb #720a6da6
-def _norm(c, norm): return nn.GroupNorm(min(8, c), c) if norm else nn.Identity()
+# %% ../nbs/01_unet.ipynb #c4c6a910
+def _norm(c, norm): return nn.GroupNorm(math.gcd(8, c), c) if norm else nn.Identity()
 
 class ResBlock(nn.Module):
     "Norm, SiLU and 3x3 convolution, twice, added to the input."
@@ -34,19 +36,21 @@ class ResBlock(nn.Module):
         if self.condition is not None: y = y + self.condition(cond)
         return self.shortcut(x) + self.conv2(F.silu(self.norm2(y)))
 
-# %% ../nbs/01_unet.ipynb #f0dc82da
+# %% ../nbs/01_unet.ipynb #9b0d7906
+@lru_cache(32)
 def positional_encoding(h: int, # height
                         w: int, # width
-                        channels: int = 64): # number of channels, a multiple of 4
+                        channels: int = 64, # number of channels, a multiple of 4
+                        device=None):
     "(1, channels, h, w): sines and cosines of the row and of the column, from half a period over the image upwards in octaves of 1/4."
     if channels % 4: raise ValueError(f"positional_encoding: channels must be a multiple of 4, got {channels}")
     freq = torch.pi * 2 ** (torch.arange(channels // 4) / 4)
     y, x = ((torch.arange(n) + 0.5) / n for n in (h, w))
     y, x = (freq[:, None] * p for p in (y, x))
     y, x = (torch.cat([p.sin(), p.cos()]) for p in (y, x))
-    return torch.cat([y[:, :, None].expand(-1, h, w), x[:, None, :].expand(-1, h, w)])[None]
+    return torch.cat([y[:, :, None].expand(-1, h, w), x[:, None, :].expand(-1, h, w)])[None].to(device)
 
-# %% ../nbs/01_unet.ipynb #eb51c91b
+# %% ../nbs/01_unet.ipynb #b1d630bc
 class UNet(nn.Module):
     "A U-Net whose input comes in at `in_level` and whose output goes out at `out_level` (eq. 5: E and D)."
     def __init__(self,
@@ -87,7 +91,7 @@ class UNet(nn.Module):
         step = 2 ** (self.deepest - self.in_level)
         if x.dim() != 4 or x.shape[1] != self.c_in or x.shape[2] % step or x.shape[3] % step:
             raise ValueError(f"UNet: expected (B, {self.c_in}, H, W) with H and W multiples of {step}, got {tuple(x.shape)}")
-        cond = torch.cat([x, positional_encoding(*x.shape[-2:], self.pe_channels).to(x).expand(len(x), -1, -1, -1)], 1) if self.pe_channels else None
+        cond = torch.cat([x, positional_encoding(*x.shape[-2:], self.pe_channels, x.device).to(x.dtype).expand(len(x), -1, -1, -1)], 1) if self.pe_channels else None
         x, skips = self.stem(x), {}
         for i, blocks, down in zip(range(self.in_level, self.deepest), self.down_blocks, self.down):
             skips[i] = x = self._run(blocks, x, cond)

@@ -75,7 +75,7 @@ class BandQuantizer(nn.Module):
 
     def extra_repr(self): return f"{self.n_tokens} bands, {self.codebooks} codebooks of {self.n_words} words, D={self.dim}"
 
-# %% ../nbs/03_quantize.ipynb #5eac2ee3
+# %% ../nbs/03_quantize.ipynb #94179eed
 @torch.no_grad()
 def kmeans(z, # (G, n, D) float vectors
            n_words: int, # K

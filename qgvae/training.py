@@ -564,7 +564,7 @@ def _commit():
     except OSError: return None
     return None if head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
-# %% ../nbs/08_training.ipynb #4668d1e0
+# %% ../nbs/08_training.ipynb #75636b78
 def report(learn: Learner, # after `fit`
            **splits): # name=images, (n, C, H, W) uint8, to measure the model on
     "Plain data for a result file: what was run, on what, the curve over time, and the measures on each split."
@@ -573,6 +573,6 @@ def report(learn: Learner, # after `fit`
     return dict(recipe=json.loads(learn.recipe.to_json()), bits=learn.recipe.model.bits, parameters=sum(p.numel() for p in learn.model.parameters()),
         protocol="native", minutes=learn.clock.minutes, seconds=round(learn.clock.done, 1), batches=train.position, precision=learn.precision,
         device=_machine(train.device), commit=_commit(), date=time.strftime("%Y-%m-%d"), versions={m.__name__: m.__version__ for m in (torch, fastai)},
-        data={k: dict(images=len(x), sha256=sha(x)) for k, x in dict(train=train.images.cpu(), **splits).items()},
+        data={k: dict(images=len(x), sha256=sha(x)) for k, x in (("trained on", train.images.cpu()), *splits.items())},
         curve=[{k: round(r[k], 3) for k in ("seconds", "batches", "psnr")} for r in learn.snapshots.rows],
         results={k: measure(learn.model.eval(), x) for k, x in splits.items()})

@@ -12,16 +12,16 @@ from qgvae.training import fit, qgvae_learner, recipes, report
 
 def changed(recipe, settings):
     "The recipe with settings such as `lr=0.002` or `model.dim=4` replaced."
+    own, of_model = {}, {}
     for s in settings:
         key, _, value = s.partition("=")
         try: value = ast.literal_eval(value)
         except (ValueError, SyntaxError): pass                # a word
-        of_model = key.startswith("model.")
-        fields = {f.name for f in dataclasses.fields(recipe.model if of_model else recipe)}
-        if key.removeprefix("model.") not in fields: raise SystemExit(f"run: {key} is not a setting; there are {sorted(fields)}")
-        if of_model: recipe = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, **{key[6:]: value}))
-        else: recipe = dataclasses.replace(recipe, **{key: value})
-    return recipe
+        target, new, name = (recipe.model, of_model, key[6:]) if key.startswith("model.") else (recipe, own, key)
+        names = sorted(f.name for f in dataclasses.fields(target))
+        if name not in names: raise SystemExit(f"run: {key} is not a setting; there are {', '.join(names)}")
+        new[name] = value
+    return dataclasses.replace(recipe, **own, model=dataclasses.replace(recipe.model, **of_model))
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("recipe", choices=recipes)

@@ -107,7 +107,7 @@ class Recipe:
     def build(self): return (QGVAE if self.kind == "qgvae" else VQVAE)(self.model)
     def to_json(self): return json.dumps(dict(kind=self.kind, **dataclasses.asdict(self)), indent=1)
 
-# %% ../nbs/08_training.ipynb #af5ad85f
+# %% ../nbs/08_training.ipynb #9b5a5f05
 _paper = dict(patch=1, encoder_widths=(16, 32, 64), condition=True, start="random", dim=64, n_words=512, n_tokens=64, decoder_widths=(128, 128, 128))
 _paper_training = dict(optimizer="adamw", batch_size=32, lr=2e-4, schedule="constant", warmup=0, betas=(0.9, 0.999), codebook_weight=0.25, commitment_weight=1.,
                        codebook_start=0, reset_every=100, reset_until=1., reset_noise=1e-4, ema=0, epochs=100)
@@ -117,7 +117,7 @@ recipes = {
     "digits": Recipe(QGVAEConfig()),
     "digits-16": Recipe(QGVAEConfig(n_tokens=16)),
     "digits-ordered": Recipe(QGVAEConfig(), ordered=0.15),
-    "digits-vqvae": Recipe(VQVAEConfig(), optimizer="adamw"),
+    "digits-vqvae": Recipe(VQVAEConfig()),
     # the paper's settings, 64 tokens of 9 bits; its networks have some layers that we do not know (6.2 M parameters on CIFAR-10)
     "paper/mnist": Recipe(QGVAEConfig(**_paper, downscale=0, heads=1), data="mnist", **_paper_training),
     "paper/cifar10": Recipe(QGVAEConfig(**_paper, channels=3, height=32, width=32, downscale=0, heads=8), data="cifar10", **_paper_training),

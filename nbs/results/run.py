@@ -42,7 +42,7 @@ learn = qgvae_learner(recipe, train, valid, minutes=a.minutes, precision=a.preci
 print(recipe.to_json(), learn.precision, flush=True)
 with learn.no_bar(): fit(learn)
 splits = dict(train=train[:5000], valid=valid) | (dict(test=load_images(recipe.data, "test", a.root)) if a.test else {})
-result = dict(name=a.recipe, changed=a.set, **report(learn, **splits))
+result = dict(name=a.recipe, changed=a.set + ([f"images={a.images}"] if a.images else []), **report(learn, **splits))
 a.out.parent.mkdir(parents=True, exist_ok=True)
 tmp = a.out.with_suffix(".part"); tmp.write_text(json.dumps(result, indent=1) + "\n"); os.replace(tmp, a.out)
 if a.weights: learn.model.save_pretrained(a.weights)

@@ -37,7 +37,7 @@ setup(
     package_data = {cfg['lib_name']: cfg.get('package_data', '').split()},
     include_package_data = False,
     install_requires = cfg['requirements'].split(),
-    extras_require = dict(dev=cfg.get('dev_requirements', '').split()),
+    extras_require = dict(dev=cfg.get('dev_requirements', '').split() + cfg.get('eval_requirements', '').split(), eval=cfg.get('eval_requirements', '').split()),
     entry_points = dict(
         console_scripts = cfg.get('console_scripts', '').split(),
         nbdev = [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"],

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import torch, torch.nn.functional as F
 from torch import nn
 
-# %% ../nbs/03_quantize.ipynb #48423c56
+# %% ../nbs/03_quantize.ipynb #071787ab
 @torch.no_grad()
 def nearest(z, # (G, n, D) float
             codebook): # (G, K, D) float
     "(G, n) long: for each vector the index of the nearest word of its codebook, in fp32."
     z, codebook = z.float(), codebook.float()
     with torch.autocast(z.device.type, enabled=False):
-        return torch.baddbmm(torch.linalg.vecdot(codebook, codebook)[:, None], z, codebook.mT, alpha=-2).argmin(-1)
+        return torch.baddbmm(torch.linalg.vector_norm(codebook, dim=-1).square()[:, None], z, codebook.mT, alpha=-2).argmin(-1)
 
 # %% ../nbs/03_quantize.ipynb #e755af44
 class Quantized(NamedTuple):
@@ -27,7 +27,7 @@ class Quantized(NamedTuple):
     codebook_loss: torch.Tensor # scalar, moves only the codewords
     commitment_loss: torch.Tensor # scalar, moves only z
 
-# %% ../nbs/03_quantize.ipynb #25c46868
+# %% ../nbs/03_quantize.ipynb #d4b00547
 class BandQuantizer(nn.Module):
     "N bands, each with its own codebook or sharing one with a group of bands (eq. 6)."
     def __init__(self,
@@ -61,7 +61,8 @@ class BandQuantizer(nn.Module):
     def lookup(self,
                tokens): # (B, k) long, k <= N
         "(B, k, D) float: the words of the first k bands."
-        return F.embedding(self.rows(tokens), self.codebook.flatten(0, 1))
+        rows = self.rows(tokens)
+        return self.codebook.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, self.dim)
 
     def forward(self,
                 z): # (B, N, D) float

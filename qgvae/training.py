@@ -548,7 +548,7 @@ class Checkpoint(Callback):
         if self.every and self.dls.train.position % self.every == 0: save_checkpoint(self.learn, self.path)
     def after_train(self): save_checkpoint(self.learn, self.path)
 
-# %% ../nbs/08_training.ipynb #7a3f4c01
+# %% ../nbs/08_training.ipynb #f5c13d90
 def _machine(device):
     "The name of the processor or GPU that a run used."
     if device.type == "cuda": return torch.cuda.get_device_name(device)
@@ -564,7 +564,7 @@ def _commit():
     except OSError: return None
     return None if head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
-# %% ../nbs/08_training.ipynb #c399b337
+# %% ../nbs/08_training.ipynb #c5e79b08
 def report(learn: Learner, # after `fit`
            **splits): # name=images, (n, C, H, W) uint8, to measure the model on
     "Plain data for a result file: what was run, on what, the curve over time, and the measures on each split."

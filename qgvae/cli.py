@@ -6,7 +6,7 @@
 __all__ = ['find_demo', 'cell_names', 'Progress', 'this_python', 'run_notebook', 'last_text', 'last_picture', 'demo',
            'image_suffixes', 'find_inputs', 'is_folder', 'names_in', 'may_write', 'write_file', 'read_file', 'say',
            'say_all', 'named', 'Bar', 'image_rows', 'encode', 'codec_for', 'image_kind', 'decode', 'info', 'compare',
-           'main']
+           'train', 'main']
 
 # %% ../nbs/13_cli.ipynb #8dcd13b5
 import argparse, base64, glob, io, os, re, sys, threading, time, warnings
@@ -502,6 +502,49 @@ def _drawn(rows):
     fig.savefig(o := io.BytesIO(), format='png', dpi=110, bbox_inches='tight')
     return o.getvalue()
 
+# %% ../nbs/13_cli.ipynb #5b0dd057
+def train(
+    what:str=None, # name of a recipe, or a folder of images; None: what is resumed
+    out:str=None, # folder of the run; None: train_out/ and the name of the recipe
+    show:bool=False, # only print the recipe
+    **how, # of `qgvae.training.train`
+) -> int: # exit status: 0, or 1 if the training has diverged
+    "Train a model."
+    from qgvae.training import TrainingDiverged, find_recipe, recipes, train as run
+    if what is None and not (how['resume'] and out): raise ValueError(f"name a recipe or a folder of images, or the folder of a run with --resume --out FOLDER; the recipes are {', '.join(recipes)}")
+    if show:
+        changes = [*how['settings']] + ([] if how['ordered'] is None else [f"ordered={how['ordered']}"])
+        print(find_recipe(what, how['size'])[1].override(*changes).to_json())
+        return 0
+    try: run(what, out or Path('train_out')/find_recipe(what, how['size'])[0].replace('/', '-'), say=lambda text: print(text, flush=True), **how)
+    except TrainingDiverged as e: say(f'qgvae: {e}'); return 1
+    return 0
+
+# %% ../nbs/13_cli.ipynb #2c8bd8cd
+def _train_parser(subs):
+    "The sub-command `train`."
+    p = subs.add_parser('train', help='train a recipe, or a model for a folder of images',
+        description='Train a recipe on its data set, or a model for a folder of images. The folder of the run gets checkpoints and a picture on the way, and at the end the model, its card and its result file.')
+    p.add_argument('what', metavar='RECIPE_OR_FOLDER', nargs='?', help='name of a recipe, or a folder of images')
+    p.add_argument('--out', metavar='FOLDER', help='folder of the run (default: train_out/ and the name of the recipe)')
+    p.add_argument('--resume', action='store_true', help='go on with the run in the folder; it keeps its settings')
+    p.add_argument('--force', action='store_true', help='overwrite the run in the folder')
+    p.add_argument('--show', action='store_true', help='only print the recipe')
+    p.add_argument('--minutes', metavar='M', type=float, help='training time (default: epochs)')
+    p.add_argument('--epochs', metavar='N', type=int, help="passes over the data (default: the recipe's), or with --minutes into how many parts the time is cut")
+    p.add_argument('--ordered', metavar='P', type=float, nargs='?', const=0.15, help='order the tokens from coarse to fine: probability that a sample loses its tail (0.15 if P is left out)')
+    p.add_argument('--set', metavar='KEY=VALUE', dest='settings', nargs='+', action='extend', default=[], help='settings that differ from the recipe, as --show prints them; those of the model as model.KEY')
+    p.add_argument('--images', metavar='N', type=int, help='train on the first N images only')
+    p.add_argument('--size', metavar='PIXELS', type=int, default=64, help='height and width to which the images of a folder are brought (default: 64)')
+    p.add_argument('--skip', action='store_true', help='leave out files that cannot be read')
+    p.add_argument('--precision', choices=('auto', 'fp32', 'bf16'), default='auto', help='auto: whichever a short trial finds faster')
+    p.add_argument('--device', help='cpu, cuda, cuda:1 ... (default: a GPU if there is one)')
+    p.add_argument('--root', metavar='FOLDER', default='data', help='where the data sets lie (default: data)')
+    p.add_argument('--download', action='store_true', help='let torchvision download a missing data set')
+    p.add_argument('--test', action='store_true', help='measure the test split, too: once, when all choices are made')
+    p.add_argument('--result', metavar='FILE', dest='result_file', help='where another copy of the result file goes')
+    p.set_defaults(func=train)
+
 # %% ../nbs/13_cli.ipynb #aa3ff07c
 def _parser():
     "All sub-commands and their arguments."
@@ -515,6 +558,7 @@ def _parser():
     p.add_argument('--minutes', metavar='M', type=float, help='training time (default: what the notebook takes by itself)')
     p.set_defaults(func=demo)
     _codec_parsers(subs)
+    _train_parser(subs)
     return parser
 
 # %% ../nbs/13_cli.ipynb #0f6a51d1
@@ -559,7 +603,7 @@ def main(
     args = vars(_parser().parse_args(argv))
     args.pop('command')
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore'); warnings.filterwarnings('always', message='.*images do not reach')    # what torch and others have to say is not for here
+        warnings.simplefilter('ignore'); warnings.filterwarnings('always', message='.*images do not reach'); warnings.filterwarnings('default', message='.*(takes its place|are left out)')    # what torch and others have to say is not for here
         warnings.showwarning = lambda message, *args, **kwargs: say(f'qgvae: {message}')
         try: return args.pop('func')(**args)
         except ValueError as e: say(f'qgvae: {e}'); return 2

@@ -126,7 +126,7 @@ class Recipe:
     def build(self): return (QGVAE if self.kind == "qgvae" else VQVAE)(self.model)
     def to_json(self): return json.dumps(dict(kind=self.kind, **dataclasses.asdict(self)), indent=1)
 
-# %% ../nbs/08_training.ipynb #a7db74ce
+# %% ../nbs/08_training.ipynb #c24d0433
 def _parse(key, text, kind):
     "The value of a setting given as text, as the type of the setting."
     try: value = text if kind is str else ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
@@ -668,7 +668,7 @@ def report(learn: Learner, # after `fit`
         curve=[{k: round(r[k], 3) for k in ("seconds", "batches", "psnr")} for r in learn.snapshots.rows],
         results={k: measure(learn.model.eval(), x, crop=learn.recipe.loss_crop) for k, x in splits.items()})
 
-# %% ../nbs/08_training.ipynb #e94e419d
+# %% ../nbs/08_training.ipynb #675da3f8
 class EpochLines(Callback):
     "Print one line an epoch; on a terminal also how far the epoch is."
     order, run_valid = 56, False # after the Recorder
@@ -691,7 +691,7 @@ class EpochLines(Callback):
         words = f"{dead:.1%} dead words" if self.codebook_start.started else "no quantiser yet"
         self.say(("\r" if self.live else "") + f"epoch {self.epoch + 1}/{self.n_epoch}: {self.clock.seconds:.0f} s, loss {loss:.4f}, {db:.2f} dB, {words}, {self.rate:,.0f} images/s")
 
-# %% ../nbs/08_training.ipynb #88819729
+# %% ../nbs/08_training.ipynb #222f9d5b
 def contact_sheet(rows: list, # of (title, (n, C, H, W) float in [0, 1])
                   scale: int | None = None): # pixels of the sheet per pixel of an image; None: images are about 84 wide
     "Rows of images with their titles at the left, as a PIL image; pixels are squares."
@@ -727,7 +727,7 @@ class Sheet(Callback):
         try: write_whole(self.path, file.getvalue())
         except OSError as e: self.say(f"{self.path} cannot be written ({e})")
 
-# %% ../nbs/08_training.ipynb #3637e4d3
+# %% ../nbs/08_training.ipynb #3e7e526d
 class StopGently(Callback):
     "At SIGINT (Ctrl-C) or SIGTERM finish the batch, write a checkpoint, and raise KeyboardInterrupt; at the second signal raise it at once."
     order, run_valid = 90, False
@@ -746,7 +746,7 @@ class StopGently(Callback):
         for s, f in getattr(self, "old", {}).items(): signal.signal(s, f)
         self.old = {}
 
-# %% ../nbs/08_training.ipynb #2aede86d
+# %% ../nbs/08_training.ipynb #0a5df33e
 def folder_recipe(folder: str | Path, # with images, see `find_images`
                   size: int = 64): # height and width to which they are brought, pixels
     "A recipe for the images of a folder; gray if all of them are."
@@ -768,7 +768,7 @@ def find_recipe(what, # a `Recipe`, a name in `recipes`, or a folder of images
     if what is not None and Path(what).is_dir(): return Path(what).resolve().name, folder_recipe(what, size)
     raise ValueError(f"{str(what)!r} is neither a recipe nor a folder of images; the recipes are {', '.join(recipes)}")
 
-# %% ../nbs/08_training.ipynb #a6a3aef7
+# %% ../nbs/08_training.ipynb #54b35fde
 RUN_FILES = ("run.json", "checkpoint.safetensors", "reconstructions.png", "config.json", "model.safetensors", "README.md", "result.json")
 
 def make_plan(what, out, resume, force, size, minutes, epochs, ordered, settings, images, precision):
@@ -792,7 +792,7 @@ def make_plan(what, out, resume, force, size, minutes, epochs, ordered, settings
     epochs = epochs or (max(12, int(minutes / 5)) if minutes else recipe.epochs)
     return asked | dict(name=name, recipe=json.loads(recipe.to_json()), changed=changed + ([f"images={images}"] if images else []), epochs=epochs)
 
-# %% ../nbs/08_training.ipynb #a9a6c557
+# %% ../nbs/08_training.ipynb #1fe544c0
 def model_card(result: dict, # what `train` writes to result.json
                folder: str | Path): # where the model is
     "The README.md of a trained model, in Markdown."
@@ -818,12 +818,12 @@ PSNR is the mean over the images at their native size{", of the part of the imag
     model = load_tokenizer({json.dumps(str(folder))})
 """
 
-# %% ../nbs/08_training.ipynb #cb42e9e4
+# %% ../nbs/08_training.ipynb #28d84b87
 def write_run(learn: Learner, # after `fit`
               out: Path, # folder of the run
               plan: dict, # from `make_plan`
               splits: dict, # {name: images} to measure on
-              copy: str | Path | None = None): # where another copy of the result file goes
+              result_file: str | Path | None = None): # where another copy of the result file goes
     "Measure, and write the model, its card and its result file; returns the result."
     result = dict(name=plan["name"], changed=plan["changed"], **report(learn, **splits))
     with tempfile.TemporaryDirectory() as d:
@@ -832,12 +832,12 @@ def write_run(learn: Learner, # after `fit`
         for f in ("config.json", "model.safetensors"): write_whole(out/f, (Path(d)/f).read_bytes())
     write_whole(out/"README.md", model_card(result, out).encode())
     text = (json.dumps(result, indent=1) + "\n").encode()
-    if copy: write_whole(copy, text)
+    if result_file: write_whole(result_file, text)
     write_whole(out/"result.json", text)
     (out/"checkpoint.safetensors").unlink(missing_ok=True)
     return result
 
-# %% ../nbs/08_training.ipynb #ec289761
+# %% ../nbs/08_training.ipynb #16e9753c
 def _run(learn, epochs, say=print):
     "`fit` in `train`: a run that was killed after its last batch is only finished."
     if learn.opt is not None and epochs_done(learn, epochs) >= epochs:
@@ -850,7 +850,7 @@ def _run(learn, epochs, say=print):
         say(f"stopped after batch {learn.dls.train.position:,}; resume=True (--resume) goes on from the last checkpoint in {Path(learn.checkpoint.path).parent}")
         raise
 
-# %% ../nbs/08_training.ipynb #9632ad9c
+# %% ../nbs/08_training.ipynb #f68c6cff
 def train(what=None, # a `Recipe`, a name in `recipes`, or a folder of images; None: what is resumed
           out: str | Path = "train_out", # folder of the run
           resume: bool = False, # go on with the run that is there
@@ -867,7 +867,7 @@ def train(what=None, # a `Recipe`, a name in `recipes`, or a folder of images; N
           download: bool = False, # fetch missing data sets
           skip: bool = False, # leave out files of a folder that cannot be read
           test: bool = False, # measure the test split, too: once, when all choices are made
-          copy: str | Path | None = None, # where another copy of the result file goes
+          result_file: str | Path | None = None, # where another copy of the result file goes
           checkpoint_seconds: float = 60., # between two checkpoints
           say=print): # f(text)
     "Train a model, from the data to its card and result file in the folder `out`; returns the result."
@@ -886,6 +886,6 @@ def train(what=None, # a `Recipe`, a name in `recipes`, or a folder of images; N
     say(f"{plan['name']}: {recipe.kind}, {c.n_tokens} tokens, {c.bits / 8:.4g} bytes an image, {sum(p.numel() for p in learn.model.parameters()):,} parameters; {len(train):,} images, {learn.precision} on {_machine(learn.dls.train.device)}"
         + (f"; resumed at batch {learn.dls.train.position:,}" if learn.dls.train.position else "; there is no checkpoint yet, so from the beginning" if resume else ""))
     _run(learn, plan["epochs"], say)
-    result = write_run(learn, out, plan, splits | dict(train=train[:5000]), copy)
+    result = write_run(learn, out, plan, splits | dict(train=train[:5000]), result_file)
     say("; ".join(f"{k} {v['psnr']:.2f} dB, {v['dead_words']:.1%} dead words" for k, v in result["results"].items()) + f"; the model is in {out}")
     return result

@@ -167,7 +167,7 @@ def read_images(files: ImageFiles,
     if not bad: return out
     bad.sort()
     named = "; ".join(why for _, why in bad[:5]) + ("; ..." if len(bad) > 5 else "")
-    if not skip: raise ValueError(f"{len(bad)} of {len(files)} files cannot be read: {named}. Remove them, or leave them out with skip=True")
+    if not skip: raise ValueError(f"{len(bad)} of {len(files)} files cannot be read: {named}. Remove them, or leave them out with skip=True (--skip)")
     warnings.warn(f"{len(bad)} of {len(files)} files are left out: {named}")
     keep = torch.ones(len(files), dtype=torch.bool); keep[[i for i, _ in bad]] = False
     return out[keep]
@@ -291,11 +291,13 @@ class Batches:
                  length: int | None = None, # batches an epoch; None: one pass
                  augment=None, # f(x, generator) -> x, on float batches
                  seed: int = 0,
-                 device=None):
+                 device=None,
+                 part: tuple = (0, 1)): # (r, of): only the r-th part of each batch, for one of several processes
         if images.dtype != torch.uint8 or images.dim() != 4: raise ValueError(f"Batches: images must be uint8 (n, C, H, W), got {images.dtype} {tuple(images.shape)}")
         if not 1 <= batch_size <= max(len(images), 1) or not len(images): raise ValueError(f"Batches: batch_size must be in 1..{len(images)} (the number of images), got {batch_size}")
         self.images, self.batch_size, self.shuffle, self.augment, self.seed = images.to(device), batch_size, shuffle, augment, seed
-        self.device = torch.device(device or images.device)
+        self.device, self.part = torch.device(device or images.device), part
+        if batch_size % part[1]: raise ValueError(f"Batches: a batch of {batch_size} images cannot be shared by {part[1]} processes")
         self.per_pass = len(images) // batch_size if shuffle else -(-len(images) // batch_size)
         self.length = length or self.per_pass
         self.position = 0                                     # number of the next batch
@@ -314,7 +316,7 @@ class Batches:
         if self._pass != p or not self.shuffle and self._order is None:
             order = torch.randperm(self.n, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + p)) if self.shuffle else torch.arange(self.n)
             self._order, self._pass = order.to(self.images.device), p
-        return self._order[j * self.batch_size:(j + 1) * self.batch_size]
+        return self._order[j * self.batch_size:(j + 1) * self.batch_size].chunk(self.part[1])[self.part[0]]
 
     def prepare(self,
                 images, # (B, C, H, W) uint8

@@ -898,13 +898,13 @@ def train(what=None, # a `Recipe`, a name in `recipes`, or a folder of images; N
     out = Path(out)
     plan = make_plan(what, out, resume, force, size, minutes, epochs, ordered, settings, images, precision)
     recipe, checkpoint = Recipe.from_json(json.dumps(plan["recipe"])), out/"checkpoint.safetensors"
-    c = recipe.model
+    c, test = recipe.model, test or plan.get("test", False)
     splits = {s: load_images(recipe.data, s, root, download, (c.channels, c.height, c.width), skip=skip) for s in ("train", "valid", *["test"] * test)}
     train = splits["train"][:plan["images"]]
     learn = qgvae_learner(recipe, train, splits["valid"], plan["minutes"], plan["precision"] or "auto", device=device)
     if not resume:
         for f in RUN_FILES: (out/f).unlink(missing_ok=True)
-    write_whole(out/"run.json", (json.dumps(plan | dict(precision=learn.precision), indent=1) + "\n").encode())
+    write_whole(out/"run.json", (json.dumps(plan | dict(precision=learn.precision, test=test), indent=1) + "\n").encode())
     learn.add_cbs([Checkpoint(checkpoint, seconds=checkpoint_seconds, say=say), StopGently(), EpochLines(say), Sheet(out/"reconstructions.png", say=say)])
     if resume and checkpoint.exists(): load_checkpoint(learn, checkpoint)
     say(f"{plan['name']}: {recipe.kind}, {c.n_tokens} tokens, {c.bits / 8:.4g} bytes an image, {sum(p.numel() for p in learn.model.parameters()):,} parameters; {len(train):,} images, {learn.precision} on {_machine(learn.dls.train.device)}"

@@ -236,6 +236,7 @@ def processes():
     "(rank, number) of the processes that train together (last section); (0, 1) for one alone."
     return (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
 
+# %% ../nbs/08_training.ipynb #81c52a8d
 class Clock(Callback):
     "Say in `learn.pct_train` how far the run is: by batches, or by the clock if `minutes` are given."
     order, run_valid = -9, False # right after fastai's own count

@@ -807,6 +807,7 @@ def make_plan(what, out, resume, force, size, minutes, epochs, ordered, settings
         differs = [k for k, v in asked.items() if v is not None and v != (plan["name"] if k == "recipe" else plan.get(k))]
         if differs: raise ValueError(f"the run in {out} was begun with another {', '.join(differs)}; a resumed run keeps its settings, so leave them out")
         return plan
+    if there and "run.json" not in there: raise ValueError(f"{out} holds {', '.join(there)}, but not of a run: name another folder")
     if there and not force: raise ValueError(f"{out} holds {', '.join(there)} of another run: resume that one (resume=True, --resume), overwrite it (force=True, --force) or name another folder")
     name, recipe = find_recipe(what, size)
     changed = [*settings] + ([] if ordered is None else [f"ordered={ordered}"])

@@ -12,6 +12,7 @@ __all__ = ['recipes', 'TokenizerLoss', 'psnr', 'measure', 'Recipe', 'orthogonali
 import dataclasses, hashlib, json, math, os, platform, subprocess, time
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 import fastai, torch, torch.nn.functional as F
 from torch import nn
@@ -583,11 +584,11 @@ def _machine(device):
     return f"{name}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 def _commit():
-    "The commit of the clone that we are in, with a + if files were changed since; None outside of one."
-    git = lambda *a: subprocess.run(["git", *a], capture_output=True, text=True)
-    try: head, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "-uno")
+    "The commit of the clone that qgvae is imported from, with a + if files were changed since; None if it is no clone."
+    git = lambda *a: subprocess.run(["git", "-C", str(files("qgvae")), *a], capture_output=True, text=True)
+    try: ours, head, changed = git("ls-files", "--error-unmatch", "model.py"), git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "-uno")
     except OSError: return None
-    return None if head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return None if ours.returncode or head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 # %% ../nbs/08_training.ipynb #c5e79b08
 def report(learn: Learner, # after `fit`

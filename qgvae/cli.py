@@ -511,7 +511,7 @@ def training_of(
     if not (p := folder/'result.json').is_file(): return {}
     try:
         r = json.loads(p.read_text())
-        return dict(data=r['recipe']['data']) | {k: r[k] for k in ('name', 'changed', 'minutes', 'seconds', 'batches', 'precision', 'device', 'commit') if k in r}
+        return dict(data=r['recipe']['data'], ordered=r['recipe']['ordered']) | {k: r[k] for k in ('name', 'changed', 'minutes', 'seconds', 'batches', 'precision', 'device', 'commit') if k in r}
     except (ValueError, KeyError, TypeError) as e: raise ValueError(f'{p} is not a result file of a training ({type(e).__name__}: {e})') from e
 
 def eval_images(
@@ -549,6 +549,7 @@ def evaluate(
     split:str='test', # 'train', 'valid' or 'test'
     protocol:str='both', # 'native', 'upscaled256' or 'both'
     limit:int=None, # only the first so many images
+    tokens:int=None, # use only so many of each image
     lpips:str=None, # weights, see `perceptual_metrics`
     device:str=None, # None: a GPU if there is one
     out:str=None, # result file to write
@@ -556,6 +557,7 @@ def evaluate(
 ) -> int: # exit status
     "Measure a model, print a table and write a result file."
     if out: may_write([out], force)
+    if tokens is not None and tokens < 1: raise ValueError(f'--tokens must be at least 1, got {tokens}')
     if limit is not None and limit < 1: raise ValueError(f'--limit must be at least 1, got {limit}')
     import json, torch
     from qgvae.model import load_tokenizer, model_folder
@@ -571,7 +573,7 @@ def evaluate(
         for x in used.split(100):
             yield x
             bar.step(len(x))
-    try: r = evaluate_protocols(net, batches(), protocols if protocol == 'both' else [protocol], ['psnr', 'ssim', *perceptual_metrics(lpips)[:1 + (len(used) > 1)]], progress=False)
+    try: r = evaluate_protocols(net, batches(), protocols if protocol == 'both' else [protocol], ['psnr', 'ssim', *perceptual_metrics(lpips)[:1 + (len(used) > 1)]], keep=tokens, progress=False)
     except ImportError as e: raise ValueError(str(e)) from e
     finally: bar.clear()
     what = describe(net, used)
@@ -595,6 +597,7 @@ def _print_evaluation(r):
     for name,label,digits in (('psnr', 'PSNR (dB)', 2), ('ssim', 'SSIM', 4), ('lpips', 'LPIPS', 4)):
         print(f'{label:12}' + ''.join(f'{cell(o.get(name), digits):26}' for o in r['protocols'].values()).rstrip())
     if 'FD-AlexNet' in r: print(f"{'FD-AlexNet':12}{r['FD-AlexNet']['value']:.4f}")
+    print(f"{'tokens':12}{r['tokens']}")
     print(f"{'bits':12}{b['nominal']:.1f}, entropy {cell(b['entropy'], 1)}")
     print(f"{'words':12}{w['unused']:.1%} of {w['codebooks']} x {w['each']} unused, mean perplexity {w['perplexity']:.1f}")
     print('\n[ ]: 95 % bootstrap interval of the mean over the images')
@@ -659,6 +662,7 @@ def _eval_parser(subs):
     p.add_argument('--split', choices=('train', 'valid', 'test'), default='test', help='(default: test)')
     p.add_argument('--protocol', choices=('native', 'upscaled256', 'both'), default='both', help='compare images at their own size, enlarged to 256 x 256, or both ways (default: both)')
     p.add_argument('--limit', metavar='N', type=int, help='only the first N images')
+    p.add_argument('--tokens', metavar='K', type=int, help='only the first K tokens of each image, for a model that was trained in order')
     p.add_argument('--lpips', metavar='FILE', help="AlexNet's weights for LPIPS and FD-AlexNet, or none to do without (default: the environment variable QGVAE_LPIPS, else torchvision fetches them)")
     p.add_argument('--device', help='cpu, cuda ... (default: a GPU if there is one)')
     p.add_argument('-o', dest='out', metavar='JSON', help='result file to write')

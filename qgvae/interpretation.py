@@ -421,7 +421,7 @@ class TokenLab(_Lab):
         return _panels([(f"image {self.image.value}", _picture(self.images[self.image.value]), _gray), (f"first {k} tokens", _picture(self.before), _gray),
                         (what, _picture(self.after), _gray), (f"difference, at most {self.difference.abs().max():.2f}", self.difference.mean(0).cpu(), _signed)], height=170)
 
-# %% ../nbs/10_interpretation.ipynb #d41eae15
+# %% ../nbs/10_interpretation.ipynb #a5f7e4e6
 class CodebookViewer(_Lab):
     "Controls `band` and `image`; results `usage` (K,), `words` (K, 2), `shown` (m,), `maps` (m, h, w) or None, `outputs` (m, C, H, W)."
     def __init__(self, model, # a tokenizer in eval mode
@@ -450,7 +450,7 @@ class CodebookViewer(_Lab):
         maps = self.model.to_maps(q.lookup(tokens))
         self.maps = maps[:, n] if maps.shape[1] == c.n_tokens and hasattr(self.model, "unproject") else None
 
-# %% ../nbs/10_interpretation.ipynb #48fc74ae
+# %% ../nbs/10_interpretation.ipynb #bef50447
 @patch_to(CodebookViewer)
 def _draw_words(self, fig, ax):
     "The words of the band, by use, the shown ones numbered."

@@ -10,7 +10,7 @@ __all__ = ['mosaic', 'FeatureMaps', 'feature_maps', 'plot_feature_maps', 'token_
 
 # %% ../nbs/10_interpretation.ipynb #fb791a50
 import base64, importlib, json
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +23,10 @@ from .ordered import keep_prefix
 from .model import check_images
 
 # %% ../nbs/10_interpretation.ipynb #60a37052
-def _ready(who, model, images=None):
+def _ready(who, model, images=None, batch_size=1):
     "The images on the model's device; a ValueError if the model trains or the images do not fit it."
     if model.training: raise ValueError(f"{who}: the model is in train mode; call model.eval() first")
+    _whole(who, "batch_size", batch_size, 1, 10**9)
     if images is None: return
     try: check_images(images, model.config)
     except ValueError as e: raise ValueError(f"{who}: {e}") from None
@@ -134,7 +135,7 @@ def token_influence(model, # a tokenizer in eval mode
                     batch_size: int = 256, # replacements decoded at once
                     progress: bool = True): # show a bar
     "(N, H, W) float on the CPU: mean change of the output over all other words of each token, and over the images."
-    x, c, q = _ready("token_influence", model, images), model.config, model.quantizer
+    x, c, q = _ready("token_influence", model, images, batch_size), model.config, model.quantizer
     if kind not in ("abs", "rms"): raise ValueError(f"token_influence: kind must be 'abs' or 'rms', got {kind!r}")
     N, K = c.n_tokens, c.n_words
     tokens = torch.cat([model.encode(o) for o in x.split(batch_size)])
@@ -187,7 +188,7 @@ def decode_prefixes(model, # a tokenizer in eval mode
                     batch_size: int = 256, # images decoded at once
                     progress: bool = True): # show a bar
     "(len(ks), B, C, H, W) float: the images from their first k tokens (eq. 9), for each k."
-    x, B = _ready("decode_prefixes", model, images), len(images)
+    x, B = _ready("decode_prefixes", model, images, batch_size), len(images)
     keep = torch.tensor(_check_ks("decode_prefixes", ks, model.config.n_tokens), device=x.device)
     vectors = model.quantizer.lookup(torch.cat([model.encode(o) for o in x.split(batch_size)]))
     y = torch.cat([model.render(keep_prefix(vectors[i % B], keep[i // B])) for i in _slices(len(keep) * B, batch_size, progress)])
@@ -222,7 +223,7 @@ def prefix_psnr(model, # a tokenizer in eval mode
                 batch_size: int = 64, # images at once, each with all k
                 progress: bool = True): # show a bar
     "{'tokens', 'PCA', 'DFT': (len(ks),) float}: mean PSNR in dB of the images from k tokens or numbers."
-    x, ks, total = _ready("prefix_psnr", model, images), _check_ks("prefix_psnr", ks, model.config.n_tokens), {}
+    x, ks, total = _ready("prefix_psnr", model, images, batch_size), _check_ks("prefix_psnr", ks, model.config.n_tokens), {}
     for i in _slices(len(x), batch_size, progress):
         part = x[i.to(x.device)]
         for name, y in decompose(model, part, ks, pca, progress=False).items():
@@ -261,7 +262,7 @@ def changed_tokens(model, # a tokenizer in eval mode
                    batch_size: int = 256,
                    progress: bool = True): # show a bar
     "(N,) float: the share of the images whose token n is another one after the change."
-    a, b = (_ready("changed_tokens", model, o) for o in (images, changed))
+    a, b = (_ready("changed_tokens", model, o, batch_size) for o in (images, changed))
     if len(a) != len(b): raise ValueError(f"changed_tokens: as many changed images as images are needed, got {len(b)} and {len(a)}")
     count = torch.zeros(model.config.n_tokens, dtype=torch.long, device=a.device)
     for i in _slices(len(a), batch_size, progress):

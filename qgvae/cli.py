@@ -6,7 +6,7 @@
 __all__ = ['find_demo', 'cell_names', 'Progress', 'this_python', 'run_notebook', 'last_text', 'last_picture', 'demo',
            'image_suffixes', 'find_inputs', 'is_folder', 'names_in', 'may_write', 'write_file', 'read_file', 'say',
            'say_all', 'named', 'Bar', 'image_rows', 'encode', 'codec_for', 'image_kind', 'decode', 'info', 'compare',
-           'train', 'main']
+           'training_of', 'eval_images', 'perceptual_metrics', 'evaluate', 'train', 'main']
 
 # %% ../nbs/13_cli.ipynb #8dcd13b5
 import argparse, base64, glob, io, os, re, sys, threading, time, warnings
@@ -502,6 +502,106 @@ def _drawn(rows):
     fig.savefig(o := io.BytesIO(), format='png', dpi=110, bbox_inches='tight')
     return o.getvalue()
 
+# %% ../nbs/13_cli.ipynb #81331234
+def training_of(
+    folder:Path, # of a model
+) -> dict: # name, data, minutes, batches ... of its training; {} if nothing is known
+    "What `result.json` in a model's folder tells of its training."
+    import json
+    if not (p := folder/'result.json').is_file(): return {}
+    try:
+        r = json.loads(p.read_text())
+        return dict(data=r['recipe']['data'], ordered=r['recipe']['ordered']) | {k: r[k] for k in ('name', 'changed', 'minutes', 'seconds', 'batches', 'precision', 'device', 'commit') if k in r}
+    except (ValueError, KeyError, TypeError) as e: raise ValueError(f'{p} is not a result file of a training ({type(e).__name__}: {e})') from e
+
+def eval_images(
+    data:str, # name for `load_images`, or a folder of images
+    split:str, # 'train', 'valid' or 'test'
+    root:str, # where torchvision's files lie
+    config, # of the model
+): # (n, C, H, W) uint8
+    "The images to measure on, of the model's size."
+    from qgvae.data import load_folder, load_images
+    if os.sep in data or Path(data).is_dir(): return load_folder(data, config.height, config.width, config.channels)
+    x, want = load_images(data, split, root), (config.channels, config.height, config.width)
+    if tuple(x.shape[1:]) != want: raise ValueError(f'the model takes images of {want}, those of {data} are {tuple(x.shape[1:])}: name other ones with --data')
+    return x
+
+# %% ../nbs/13_cli.ipynb #fb628b02
+def perceptual_metrics(
+    weights:str=None, # file; None: QGVAE_LPIPS, else torchvision fetches them; 'none': do without
+) -> list: # of metrics for `evaluate_protocols`, empty if there are no weights
+    "LPIPS and FD-AlexNet."
+    from qgvae.evaluation import AlexNetFeatures, Frechet
+    if weights == 'none': return []
+    try: features = AlexNetFeatures(weights)
+    except ValueError as e:
+        if weights or os.environ.get('QGVAE_LPIPS'): raise
+        say(f'qgvae: without LPIPS and FD-AlexNet. {e}')
+        return []
+    return [features.lpips, Frechet(features)]
+
+# %% ../nbs/13_cli.ipynb #45b06f83
+def evaluate(
+    model:str, # folder or name
+    data:str=None, # name for `load_images`, or a folder of images; None: what the model was trained on, else the digits
+    root:str='data', # where torchvision's files lie
+    split:str='test', # 'train', 'valid' or 'test'
+    protocol:str='both', # 'native', 'upscaled256' or 'both'
+    limit:int=None, # only the first so many images
+    tokens:int=None, # use only so many of each image
+    lpips:str=None, # weights, see `perceptual_metrics`
+    device:str=None, # None: a GPU if there is one
+    out:str=None, # result file to write
+    force:bool=False, # overwrite
+) -> int: # exit status
+    "Measure a model, print a table and write a result file."
+    if out: may_write([out], force)
+    if tokens is not None and tokens < 1: raise ValueError(f'--tokens must be at least 1, got {tokens}')
+    if limit is not None and limit < 1: raise ValueError(f'--limit must be at least 1, got {limit}')
+    import json, torch
+    from qgvae.model import load_tokenizer, model_folder
+    try: from qgvae.evaluation import describe, evaluate_protocols, protocols
+    except ImportError as e: raise ValueError(str(e)) from e
+    start, folder = time.monotonic(), model_folder(model)
+    net = load_tokenizer(folder, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    training = training_of(folder)
+    data = data or training.get('data', 'digits')
+    images = eval_images(data, split, root, net.config)
+    used, bar = images[:limit], Bar(len(images[:limit]), 'measured')
+    def batches():
+        for x in used.split(100):
+            yield x
+            bar.step(len(x))
+    try: r = evaluate_protocols(net, batches(), protocols if protocol == 'both' else [protocol], ['psnr', 'ssim', *perceptual_metrics(lpips)[:1 + (len(used) > 1)]], keep=tokens, progress=False)
+    except ImportError as e: raise ValueError(str(e)) from e
+    finally: bar.clear()
+    what = describe(net, used)
+    what['data'] = dict(name=Path(data).name, split='all' if data != Path(data).name or Path(data).is_dir() else split, **what['data'], of=len(images))
+    r = dict(model=Path(model).name, training=training, **what, **r, wall_seconds=round(time.monotonic()-start, 1))
+    _print_evaluation(r)
+    if out: write_file(out, (json.dumps(r, indent=1)+'\n').encode()); say(f'result: {out}')
+    return 0
+
+# %% ../nbs/13_cli.ipynb #6dcf9891
+def _print_evaluation(r):
+    "A result as a table, a column for each protocol."
+    def cell(v, digits):
+        if v is None: return '-'
+        i = v['interval']
+        return f"{v['mean']:.{digits}f}" + (f' [{i[0]:.{digits}f}, {i[1]:.{digits}f}]' if i else '')
+    d, b, w, t = r['data'], r['bits'], r['words'], r['training']
+    print(f"{r['model']}: {r['kind']}, {r['parameters']:,} parameters" + (f", trained on {t['data']} for {t['seconds']/60:.1f} minutes" if 'seconds' in t else ''))
+    print(f"{d['images']} of {d['of']} images of {d['name']}, {d['split']}; {r['wall_seconds']:g} s on {r['device']}\n")
+    print(f"{'':12}" + ''.join(f'{p:26}' for p in r['protocols']).rstrip())
+    for name,label,digits in (('psnr', 'PSNR (dB)', 2), ('ssim', 'SSIM', 4), ('lpips', 'LPIPS', 4)):
+        print(f'{label:12}' + ''.join(f'{cell(o.get(name), digits):26}' for o in r['protocols'].values()).rstrip())
+    if 'FD-AlexNet' in r: print(f"{'FD-AlexNet':12}{r['FD-AlexNet']['value']:.4f}")
+    print(f"{'tokens':12}{r['tokens']}")
+    print(f"{'bits':12}{b['nominal']:.1f}, entropy {cell(b['entropy'], 1)}")
+    print(f"{'words':12}{w['unused']:.1%} of {w['codebooks']} x {w['each']} unused, mean perplexity {w['perplexity']:.1f}")
+    print('\n[ ]: 95 % bootstrap interval of the mean over the images')
+
 # %% ../nbs/13_cli.ipynb #5b0dd057
 def train(
     what:str=None, # name of a recipe, or a folder of images; None: what is resumed
@@ -559,6 +659,7 @@ def _parser():
     p.set_defaults(func=demo)
     _codec_parsers(subs)
     _train_parser(subs)
+    _eval_parser(subs)
     return parser
 
 # %% ../nbs/13_cli.ipynb #0f6a51d1
@@ -594,6 +695,23 @@ def _codec_parsers(subs):
     p.add_argument('-o', dest='out', metavar='PNG', help='picture to write')
     how_many(p)
     p.add_argument('--force', action='store_true', help='overwrite what exists')
+
+# %% ../nbs/13_cli.ipynb #741e0658
+def _eval_parser(subs):
+    "The sub-command about results."
+    p = subs.add_parser('eval', help='measure a model on a data set', description='PSNR, SSIM, LPIPS, FD-AlexNet, bits and dead words of a model on a split of a data set.')
+    p.add_argument('model', metavar='MODEL', help='folder of the model, its name in the package, or its id on the hub')
+    p.add_argument('--data', metavar='NAME', help='digits, mnist, fashion_mnist, cifar10, svhn, or a folder of images (default: what the model was trained on, if its result.json says so, else digits)')
+    p.add_argument('--root', default='data', metavar='FOLDER', help="where torchvision's files of the data set lie (default: data)")
+    p.add_argument('--split', choices=('train', 'valid', 'test'), default='test', help='(default: test)')
+    p.add_argument('--protocol', choices=('native', 'upscaled256', 'both'), default='both', help='compare images at their own size, enlarged to 256 x 256, or both ways (default: both)')
+    p.add_argument('--limit', metavar='N', type=int, help='only the first N images')
+    p.add_argument('--tokens', metavar='K', type=int, help='only the first K tokens of each image, for a model that was trained in order')
+    p.add_argument('--lpips', metavar='FILE', help="AlexNet's weights for LPIPS and FD-AlexNet, or none to do without (default: the environment variable QGVAE_LPIPS, else torchvision fetches them)")
+    p.add_argument('--device', help='cpu, cuda ... (default: a GPU if there is one)')
+    p.add_argument('-o', dest='out', metavar='JSON', help='result file to write')
+    p.add_argument('--force', action='store_true', help='overwrite what exists')
+    p.set_defaults(func=evaluate)
 
 # %% ../nbs/13_cli.ipynb #06f181b3
 def main(

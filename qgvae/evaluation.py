@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['protocols', 'named_metrics', 'apply_protocol', 'psnr_each', 'ssim_each', 'LPIPS', 'AlexNetFeatures',
            'InceptionFeatures', 'Frechet', 'bootstrap', 'Scores', 'token_counts', 'token_entropy', 'evaluate',
-           'by_codebook', 'health', 'usage', 'plot_health', 'advise', 'CodebookHealth', 'Coded', 'payload_bytes',
-           'PillowCodec', 'LinearCodec', 'rate_distortion', 'best_within', 'at_size']
+           'by_codebook', 'health', 'code_lengths', 'evaluate_protocols', 'describe', 'usage', 'plot_health', 'advise',
+           'CodebookHealth', 'Coded', 'payload_bytes', 'PillowCodec', 'LinearCodec', 'rate_distortion', 'best_within',
+           'at_size']
 
 # %% ../nbs/09_evaluation.ipynb #ee09cabd
-import importlib.util, math, os, warnings
+import dataclasses, hashlib, importlib.metadata, importlib.util, json, math, os, time, warnings
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from torch import nn
 from fastai.callback.core import Callback
 from fastprogress.fastprogress import progress_bar
 from .data import to_float
+from .training import _commit, _machine
 from .fourier import PCA, dct_decode, dct_encode, dct_matrix, dft_decode, dft_encode
 
 # %% ../nbs/09_evaluation.ipynb #d5711838
@@ -285,6 +287,65 @@ def health(counts): # (G, K) counts of words per codebook, of a whole data set
     if not (v > 0).all(): raise ValueError(f"health: codebook {(v == 0).nonzero()[0].item()} has no counts")
     return dict(vectors=v.tolist(), unused=(counts == 0).double().mean(1).tolist(), chance=((1 - 1 / K) ** v.double()).tolist(),
                 perplexity=token_entropy(counts).exp2().tolist(), top=(counts.amax(1) / v).tolist())
+
+# %% ../nbs/09_evaluation.ipynb #76a7dae1
+def code_lengths(tokens, # (n, N) long
+                 counts): # (N, K) counts
+    "(n,) double: bits of each image by an ideal code with these frequencies. Their mean over the counted images is the entropy."
+    bits = -(counts.double() / counts.sum(1, keepdim=True)).log2()
+    return bits.gather(1, tokens.long().T).sum(0)
+
+@torch.no_grad()
+def evaluate_protocols(model, # a tokenizer in eval mode
+                       images, # (n, C, H, W) uint8, or a loader of batches
+                       names=protocols, # of 'native', 'upscaled256'
+                       metrics=("psnr", "ssim"), # see `Scores`; Frechet distances are taken once, they resize in their own way
+                       batch_size: int = 250, # for a tensor
+                       keep: int | None = None, # use only the first tokens; None: all
+                       progress: bool = True): # show a bar
+    "'n', 'tokens', 'bits' and 'words' as `evaluate`, 'protocols': {name: its means}, and Frechet distances by their names."
+    device, c = _ready("evaluate", model), model.config
+    k = c.n_tokens if keep is None else keep
+    if not names or not 0 <= k <= c.n_tokens: raise ValueError(f"evaluate: needs a protocol and keep in 0..{c.n_tokens}, got {tuple(names)} and {keep}")
+    found = dict(_metric(m) for m in metrics)
+    sets = [m for m in found.values() if isinstance(m, Frechet)]
+    scores = {p: Scores([_Named(n, m) for n, m in found.items() if m not in sets] + (sets if p == names[0] else []), p) for p in names}
+    counts, said = torch.zeros(c.n_tokens, c.n_words, dtype=torch.long, device=device), []
+    for x in _batches(images, batch_size, progress):
+        x = x.to(device)
+        t = model.encode(x)
+        counts += token_counts(t, c.n_words); said.append(t[:, :k].cpu().int())
+        y = model.decode(t[:, :k])
+        for s in scores.values(): s.add(y, x)
+    return _summary(scores, sets, counts, said, model, k)
+
+# %% ../nbs/09_evaluation.ipynb #12d50ce8
+class _Named(NamedTuple):
+    "A metric of pairs of images and what a result calls it."
+    name: str
+    metric: object
+    def __call__(self, pred, target):
+        if isinstance(self.metric, nn.Module): self.metric.to(target.device)
+        return self.metric(pred, target)
+
+def _summary(scores, sets, counts, said, model, k):
+    "Plain data of what `evaluate_protocols` has collected."
+    found = {p: s.result() for p, s in scores.items()}
+    n, G = next(iter(found.values()))["n"], model.quantizer.codebooks
+    fd = {m.name: next(iter(found.values())).pop(m.name) for m in sets}
+    h, lengths = health(by_codebook(counts, G)), code_lengths(torch.cat(said), counts[:k].cpu())
+    return dict(n=n, tokens=k, bits=dict(nominal=k * math.log2(counts.shape[1]), entropy=dict(mean=lengths.mean().item(), interval=bootstrap(lengths))),
+                words=dict(codebooks=G, each=counts.shape[1], unused=float(np.mean(h["unused"])), perplexity=float(np.mean(h["perplexity"]))),
+                protocols={p: {m: v for m, v in r.items() if m not in ("protocol", "n")} for p, r in found.items()}, **fd)
+
+def describe(model, # a tokenizer
+             images): # (n, C, H, W) uint8
+    "What was measured on what, where, when and by which code, as plain data."
+    version = lambda m: importlib.metadata.version(m) if importlib.util.find_spec(m.replace("-", "_")) else None
+    return dict(kind=type(model).__name__.lower(), config=dataclasses.asdict(model.config), parameters=sum(p.numel() for p in model.parameters()),
+                data=dict(images=len(images), sha256=hashlib.sha256(images.contiguous().numpy().tobytes()).hexdigest()[:16]),
+                device=_machine(next(model.parameters()).device), commit=_commit(), date=time.strftime("%Y-%m-%d"),
+                versions={m: version(m) for m in ("torch", "torchvision", "torchmetrics", "lpips")})
 
 # %% ../nbs/09_evaluation.ipynb #b52a7bd4
 @torch.no_grad()

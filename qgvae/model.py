@@ -18,7 +18,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import load_file
 from .unet import UNet
 from .projection import GlobalProjection, GlobalUnprojection
-from .quantize import BandQuantizer
+from .quantize import BandQuantizer, fsq_levels, library_quantizers
 from .ordered import keep_prefix
 
 # %% ../nbs/06_model.ipynb #1c6980b7
@@ -87,6 +87,12 @@ class VQVAEConfig(TokenizerConfig):
     decoder_widths: tuple = (16, 32, 64)
     encoder_blocks: int | tuple = (0, 1, 1)
     decoder_blocks: int | tuple = (0, 1, 1)
+    quantizer: str = "own" # 'own' or a key of `library_quantizers`: 'ema', 'cosine', 'simvq', 'fsq'
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.quantizer not in ("own", *library_quantizers): raise ValueError(f"quantizer must be 'own', {', '.join(map(repr, library_quantizers))}, got {self.quantizer!r}")
+        if self.quantizer == "fsq": fsq_levels(self.n_words, self.dim)
 
     @property
     def n_tokens(self): return math.prod(self.grid)
@@ -243,10 +249,13 @@ class VQVAE(Tokenizer):
     "The baseline: token n describes position n of the grid, one codebook for all."
     config_class = VQVAEConfig
 
-    def __init__(self, config: VQVAEConfig = VQVAEConfig()): super().__init__(config, config.dim, 1)
+    def __init__(self, config: VQVAEConfig = VQVAEConfig()):
+        super().__init__(config, config.dim, 1)
+        if config.quantizer != "own": self.quantizer = library_quantizers[config.quantizer](config.n_tokens, config.n_words, config.dim)
     def to_vectors(self, maps): # (B, D, h, w) float
-        "(B, h*w, D) float"
-        return maps.flatten(2).mT
+        "(B, h*w, D) float, of length 1 for the quantiser 'cosine'"
+        z = maps.flatten(2).mT
+        return nn.functional.normalize(z.float(), dim=-1) if self.config.quantizer == "cosine" else z
     def to_maps(self, q): # (B, h*w, D) float
         "(B, D, h, w) float"
         return q.mT.unflatten(2, self.config.grid)

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['recipes', 'RUN_FILES', 'cropped', 'TokenizerLoss', 'psnr', 'measure', 'Recipe', 'orthogonalize', 'MuonAdamW',
-           'processes', 'Clock', 'CodebookStart', 'VoronoiReset', 'AverageGradients', 'OrderedDropout', 'EMA',
-           'TrainingDiverged', 'StopOnNaN', 'Autocast', 'probe_precision', 'Progress', 'WordUsage', 'SmoothLoss',
-           'Snapshots', 'qgvae_learner', 'epochs_done', 'fit', 'write_whole', 'save_checkpoint', 'load_checkpoint',
-           'Checkpoint', 'report', 'EpochLines', 'contact_sheet', 'Sheet', 'StopGently', 'folder_recipe', 'find_recipe',
-           'make_plan', 'model_card', 'write_run', 'train']
+           'processes', 'Clock', 'CodebookStart', 'VoronoiReset', 'MovingCodebook', 'AverageGradients',
+           'OrderedDropout', 'EMA', 'TrainingDiverged', 'StopOnNaN', 'Autocast', 'probe_precision', 'Progress',
+           'WordUsage', 'SmoothLoss', 'Snapshots', 'qgvae_learner', 'epochs_done', 'fit', 'write_whole',
+           'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'report', 'EpochLines', 'contact_sheet', 'Sheet',
+           'StopGently', 'folder_recipe', 'find_recipe', 'make_plan', 'model_card', 'write_run', 'train']
 
 # %% ../nbs/08_training.ipynb #e64c6ea5
 import ast, dataclasses, io, json, math, os, platform, signal, subprocess, sys, tempfile, threading, time, warnings
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 import fastai, torch, torch.distributed as dist, torch.nn.functional as F
 from torch import nn
@@ -27,7 +28,7 @@ from fastai.callback.schedule import ParamScheduler, combined_cos
 from fastai.data.core import DataLoaders
 from fastai.learner import AvgSmoothLoss, Learner, ValueMetric
 from fastai.optimizer import OptimWrapper
-from .quantize import kmeans
+from .quantize import kmeans, library_quantizers
 from .resets import CellStatistics, clear_moments, reset_window, split_cells
 from .ordered import sample_prefix
 from .model import QGVAE, QGVAEConfig, VQVAE, VQVAEConfig
@@ -121,6 +122,9 @@ class Recipe:
         if not 0 <= self.codebook_start < 1: raise ValueError(f"codebook_start must be in [0, 1), got {self.codebook_start}")
         for name in ("warmup", "reset_until", "ordered", "ema"):
             if not 0 <= getattr(self, name) <= 1: raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        q = getattr(self.model, "quantizer", "own")
+        if q != "own" and not library_quantizers[q].free_words and (self.codebook_start or self.reset_every != 0):
+            raise ValueError(f"the words of the quantizer {q!r} cannot be placed, so codebook_start and reset_every must be 0, got {self.codebook_start} and {self.reset_every}")
 
     @property
     def kind(self): return "qgvae" if isinstance(self.model, QGVAEConfig) else "vqvae"
@@ -169,6 +173,11 @@ recipes = {
     "digits-16": Recipe(QGVAEConfig(n_tokens=16)),
     "digits-ordered": Recipe(QGVAEConfig(), ordered=0.15),
     "digits-vqvae": Recipe(VQVAEConfig()),
+    # the baseline with the quantisers of others; 36 words of FSQ are 253 bits
+    "digits-vqvae-ema": Recipe(VQVAEConfig(quantizer="ema")),
+    "digits-vqvae-cosine": Recipe(VQVAEConfig(quantizer="cosine")),
+    "digits-vqvae-simvq": Recipe(VQVAEConfig(quantizer="simvq"), codebook_start=0, reset_every=0),
+    "digits-vqvae-fsq": Recipe(VQVAEConfig(quantizer="fsq", n_words=36, dim=3), codebook_start=0, reset_every=0),
     # 72 bytes, as in the paper's table, with the settings of the digits
     "mnist": Recipe(QGVAEConfig(n_tokens=64, n_words=512), data="mnist"),
     "mnist-ordered": Recipe(QGVAEConfig(n_tokens=64, n_words=512), data="mnist", ordered=0.15),
@@ -341,6 +350,22 @@ class VoronoiReset(Callback):
     def load_state(self, s):
         self.stats = CellStatistics(*s["count"].shape, self.dls.train.device)
         self.stats.count.copy_(s["count"]); self.stats.mass.copy_(s["mass"]); self.stats.batches = int(s["batches"])
+
+# %% ../nbs/08_training.ipynb #878d842a
+class MovingCodebook(Callback):
+    "After each step, let an `EMAQuantizer` follow the vectors of that step."
+    order, run_valid = 21, False # after EMA, whose copy of the model must not have the hook
+    def before_fit(self):
+        self.seen = None
+        self.hook = self.model.quantizer.register_forward_hook(self.look)
+    def look(self, quantizer, inputs, out):
+        if quantizer.training: self.seen = inputs[0].detach(), out.tokens
+    def after_step(self):
+        if self.seen is not None: self.model.quantizer.update(*self.seen)
+        self.seen = None
+    def clean_up(self):
+        if hasattr(self, "hook"): self.hook.remove()
+    after_fit = clean_up
 
 # %% ../nbs/08_training.ipynb #66afdf4a
 class AverageGradients(Callback):
@@ -515,17 +540,17 @@ class Snapshots(Callback):
 
 # %% ../nbs/08_training.ipynb #42d8f1c5
 def _param_groups(model):
-    "Kernels of convolutions, everything else, codebooks."
-    book = model.quantizer.codebook
+    "Kernels of convolutions, everything else, what the quantiser learns by gradients."
+    book = list(model.quantizer.parameters())
     kernel = lambda p: p.dim() == 4 and min(p.shape[:2]) >= 8
-    rest = [p for p in model.parameters() if p is not book]
-    return [[p for p in rest if kernel(p)], [p for p in rest if not kernel(p)], [book]]
+    rest = [p for name, p in model.named_parameters() if not name.startswith("quantizer.")]
+    return [[p for p in rest if kernel(p)], [p for p in rest if not kernel(p)], book]
 
 def _optimizer(groups, lr, recipe):
     muon = recipe.optimizer == "muon"
     kernels, rest, book = groups
     groups = [dict(params=kernels, muon=muon), dict(params=rest, muon=False), dict(params=book, muon=False, weight_decay=0.)]
-    return OptimWrapper(opt=MuonAdamW(groups, lr=lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=book[0].device.type in ("cpu", "cuda")))
+    return OptimWrapper(opt=MuonAdamW(groups, lr=lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=rest[0].device.type in ("cpu", "cuda")))
 
 def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
                   train, # (n, C, H, W) uint8 training images, or `ImageFiles`
@@ -553,6 +578,9 @@ def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
     if processes()[1] > 1: cbs.append(AverageGradients())
     if recipe.ordered: cbs.append(OrderedDropout(recipe.ordered))
     if recipe.reset_every != 0: cbs.append(VoronoiReset(recipe.reset_every, recipe.reset_until, recipe.reset_noise))
+    if hasattr(model.quantizer, "update"):
+        if processes()[1] > 1: raise ValueError(f"the quantizer {recipe.model.quantizer!r} learns from the vectors of one process only; train it in a single one")
+        cbs.append(MovingCodebook())
     if recipe.ema: cbs.append(EMA(recipe.ema))
     if precision == "bf16": cbs.append(Autocast())
     learn = Learner(dls, model, TokenizerLoss(recipe.codebook_weight, recipe.commitment_weight, recipe.loss_crop), lr=recipe.lr, splitter=_param_groups, wd=None,
@@ -674,11 +702,11 @@ def _machine(device):
     return f"{name}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 def _commit():
-    "The commit of the clone that we are in, with a + if files were changed since; None outside of one."
-    git = lambda *a: subprocess.run(["git", *a], capture_output=True, text=True)
-    try: head, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "-uno")
+    "The commit of the clone that qgvae is imported from, with a + if files were changed since; None if it is no clone."
+    git = lambda *a: subprocess.run(["git", "-C", str(files("qgvae")), *a], capture_output=True, text=True)
+    try: ours, head, changed = git("ls-files", "--error-unmatch", "model.py"), git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "-uno")
     except OSError: return None
-    return None if head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return None if ours.returncode or head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 # %% ../nbs/08_training.ipynb #c5e79b08
 def report(learn: Learner, # after `fit`

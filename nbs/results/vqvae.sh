@@ -3,10 +3,11 @@
 # EPOCHS passes over the 4,000 digits, 250 steps each. Steps and not minutes, so that other work on the machine changes nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-out=${1:-nbs/results/vqvae} epochs=${EPOCHS:-4}
+out=${1:-nbs/results/vqvae} epochs=${EPOCHS:-4} tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 run() {
     local name=$1 recipe=$2; shift 2
-    [ -f "$out/$name.json" ] || python -W ignore nbs/results/run.py "$recipe" --precision fp32 --set epochs="$epochs" "$@" --out "$out/$name.json" > /dev/null
+    [ -f "$out/$name.json" ] || qgvae train "$recipe" --precision fp32 --epochs "$epochs" ${1:+--set "$@"} --out "$tmp/$name" --result "$out/$name.json" > /dev/null
     echo "$(date +%T) $name"
 }
 run own digits-vqvae

@@ -6,7 +6,7 @@
 __all__ = ['gpt_recipes', 'TokenSet', 'tokenize', 'TokenGPTConfig', 'Vocabulary', 'KVCache', 'Block', 'check_prefix',
            'check_classes', 'TokenGPT', 'token_bits', 'TokenBatches', 'ClassDropout', 'KeepBest', 'Curve', 'token_loss',
            'bits_per_image', 'GPTRecipe', 'gpt_learner', 'word_probabilities', 'draw', 'check_sampling',
-           'ImageGenerator']
+           'ImageGenerator', 'precision_recall', 'nearest_images', 'gpt_report']
 
 # %% ../nbs/12_generation.ipynb #b6f32e18
 import dataclasses, hashlib, json, math, time
@@ -135,7 +135,7 @@ class KVCache:
         self.keys[layer, :, :, self.length:end], self.values[layer, :, :, self.length:end] = k, v
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
-# %% ../nbs/12_generation.ipynb #6f2d93d6
+# %% ../nbs/12_generation.ipynb #7e9c260f
 class Block(nn.Module):
     "A layer of the transformer."
     def __init__(self, c: TokenGPTConfig):
@@ -148,7 +148,7 @@ class Block(nn.Module):
 
     def attend(self, x, cache, layer): # (B, T, width) float
         B, T, w = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
         before = cache.length if cache else 0
         if cache: k, v = cache.add(layer, k, v)
         mask = torch.ones(T, before + T, dtype=torch.bool, device=x.device).tril(before) if before and T > 1 else None
@@ -300,7 +300,7 @@ class TokenBatches(Batches):
     def __iter__(self):
         for x, _ in super().__iter__(): yield x[:, :-1], x[:, -1], x[:, :-1]
 
-# %% ../nbs/12_generation.ipynb #71759cbe
+# %% ../nbs/12_generation.ipynb #ef61cd45
 class ClassDropout(Callback):
     "Hide the classes of some training images, and of all validation images."
     order = 2
@@ -331,12 +331,12 @@ class KeepBest(Callback):
         for model in (self.model, *([self.ema.average.module] if hasattr(self.learn, "ema") else [])):
             for k, p in model.named_parameters(): p.copy_(self.weights[k])
 
-    def state(self): return dict(best=torch.tensor([self.best, self.waited]).double(), **{f"weights/{k}": v for k, v in (self.weights or {}).items()})
+    def state(self): return dict(best=torch.tensor([self.best, self.waited], dtype=torch.float64), **{f"weights/{k}": v for k, v in (self.weights or {}).items()})
     def load_state(self, s):
         (self.best, waited), self.waited = s["best"].tolist(), int(s["best"][1])
         self.weights = {k.removeprefix("weights/"): v.to(self.dls.train.device) for k, v in s.items() if k != "best"} or None
 
-# %% ../nbs/12_generation.ipynb #6fc5ec48
+# %% ../nbs/12_generation.ipynb #0a7f82f9
 class Curve(Callback):
     "After each epoch: seconds and batches since the start, bits an image of the latest training batches and of the validation images."
     order = 55                                          # after the Recorder
@@ -348,7 +348,7 @@ class Curve(Callback):
         bits = self.model.config.n_tokens / math.log(2)
         train, valid = (bits * float(v) for v in self.recorder.values[-1][:2])
         self.rows.append(dict(seconds=self.clock.seconds, batches=self.dls.train.position, train=train, valid=valid))
-    def state(self): return dict(rows=torch.tensor([list(r.values()) for r in self.rows]).double().view(-1, 4))
+    def state(self): return dict(rows=torch.tensor([list(r.values()) for r in self.rows], dtype=torch.float64).view(-1, 4))
     def load_state(self, s): self.rows = [dict(seconds=a, batches=int(b), train=c, valid=d) for a, b, c, d in s["rows"].tolist()]
 
 def token_loss(logits, # (B, N, K) float
@@ -361,7 +361,7 @@ def bits_per_image(logits, # (B, N, K) float
     "Mean over the images of the bits of all their tokens."
     return token_loss(logits, tokens) * tokens.shape[1] / math.log(2)
 
-# %% ../nbs/12_generation.ipynb #c8a14454
+# %% ../nbs/12_generation.ipynb #e771ac26
 @dataclass
 class GPTRecipe:
     "All that decides the training of a `TokenGPT`, but for the tokens."
@@ -372,8 +372,8 @@ class GPTRecipe:
     vocabulary: str = "codewords" # or 'bands'
     hidden: int = 64
     batch_size: int = 64
-    lr: float = 3e-3 # highest learning rate of AdamW (embeddings, heads, norms, biases)
-    muon_lr: float = 0.02 # and of Muon (the blocks' matrices)
+    lr: float = 0.01 # highest learning rate of AdamW (embeddings, heads, norms, biases)
+    muon_lr: float = 0.04 # and of Muon (the blocks' matrices)
     warmup: float = 0.05 # share of the run in which the learning rate rises
     weight_decay: float = 0.05
     betas: tuple = (0.9, 0.98) # AdamW's
@@ -528,7 +528,7 @@ def _draw_batch(self: TokenGPT, u, prefix, classes, guidance, temperature, top_k
         yield tokens
         if n + 1 < N: x = self.embed(double(new), n, vectors_in)
 
-# %% ../nbs/12_generation.ipynb #2595359d
+# %% ../nbs/12_generation.ipynb #2278a6f2
 @patch
 def sampling_steps(self: TokenGPT,
                    n: int = 1, # images
@@ -554,16 +554,21 @@ def generate(self: TokenGPT,
              top_p: float | None = None,
              seed: int | None = None, # None: PyTorch's random state
              batch_size: int = 256, # images at a time
-             progress: bool = False): # show a bar
+             progress: bool = False, # show a bar
+             callback=None): # f(tokens so far (B, k)), called for the prefix and after each token of each batch
     "(n, N) long: tokens of n new images, or of images that begin with `prefix`."
     if not isinstance(batch_size, int) or batch_size < 1: raise ValueError(f"batch_size must be a whole number >= 1, got {batch_size!r}")
     how = dict(guidance=guidance, temperature=temperature, top_k=top_k, top_p=top_p)
     u, prefix, classes = self._prepare(n, prefix, classes, seed, **how)
+    if not n: return prefix.new_empty(0, self.config.n_tokens)
     parts = zip(u.split(batch_size), prefix.split(batch_size), classes.split(batch_size) if classes is not None else [None] * len(u))
     steps = ((i, tokens) for i, part in enumerate(parts) for tokens in self._draw_batch(*part, **how))
-    total = max(1, -(-n // batch_size)) * (self.config.n_tokens - prefix.shape[1] + 1)
-    done = {i: tokens for i, tokens in (progress_bar(steps, total=total, leave=False) if progress else steps)}
-    return torch.cat([torch.empty(0, self.config.n_tokens, dtype=torch.long, device=u.device), *done.values()]) if n else prefix.new_empty(0, self.config.n_tokens)
+    total = -(-n // batch_size) * (self.config.n_tokens - prefix.shape[1] + 1)
+    done = {}
+    for i, tokens in progress_bar(steps, total=total, leave=False) if progress else steps:
+        done[i] = tokens
+        if callback: callback(tokens)
+    return torch.cat(list(done.values()))
 
 # %% ../nbs/12_generation.ipynb #aa00f089
 class ImageGenerator:
@@ -607,3 +612,43 @@ class ImageGenerator:
                  **how): # what `sampling_steps` takes
         "An iterator over (k, (n, C, H, W) float): the images of the tokens so far."
         return ((t.shape[1], self.decode(t)) for t in self.gpt.sampling_steps(n, **how))
+
+# %% ../nbs/12_generation.ipynb #b1710311
+def _nearest(a, b, k, chunk=1000):
+    "(n, k) smallest distances of each row of a to rows of b, and their numbers."
+    found = [torch.cdist(x, b).topk(k, 1, largest=False) for x in a.split(chunk)]
+    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+
+def precision_recall(generated, # (m, F) float, features of drawn images
+                     real, # (n, F) float, features of real ones
+                     k: int = 3): # neighbours that a ball reaches to
+    "(precision, recall) of Kynkäänniemi et al. 2019, with balls to the k-th nearest neighbour."
+    for name, f in (("generated", generated), ("real", real)):
+        if f.dim() != 2 or f.shape[1] != real.shape[1] or not f.isfinite().all(): raise ValueError(f"precision_recall: {name} must be finite features (n, {real.shape[-1]}), got {tuple(f.shape)}")
+        if not 1 <= k < len(f): raise ValueError(f"precision_recall: k must be in 1..{len(f) - 1} with {len(f)} {name} features, got {k}")
+    def inside(x, balls):
+        radius = _nearest(balls, balls, k + 1)[0][:, -1]                    # the nearest is the point itself
+        return torch.cat([(torch.cdist(c, balls) <= radius).any(1) for c in x.split(1000)]).float().mean().item()
+    return inside(generated, real), inside(real, generated)
+
+def nearest_images(images, # (m, C, H, W) float in [0, 1]
+                   train): # (n, C, H, W) uint8
+    "((m,) float, (m,) long): for each image the distance to the nearest training image (root of the mean squared difference), and which that is."
+    d, i = _nearest(images.flatten(1), to_float(train).flatten(1), 1)
+    return d[:, 0] / images[0].numel() ** 0.5, i[:, 0]
+
+# %% ../nbs/12_generation.ipynb #f4e39f51
+def gpt_report(learn: Learner, # after `fit`
+               **splits: TokenSet): # to measure the model on
+    "Plain data for a result file: what was run, on what, the curve over time, and the bits on each split."
+    train, model = learn.dls.train, learn.model.eval()
+    sha = lambda t: hashlib.sha256(t.cpu().short().contiguous().numpy().tobytes()).hexdigest()[:16]
+    def measured(s):
+        b = token_bits(model, s)
+        r = dict(bits=b.sum(1).mean().item(), by_token=[round(v, 3) for v in b.mean(0).tolist()])
+        return r | (dict(bits_with_class=token_bits(model, s, True).sum(1).mean().item()) if s.classes is not None and model.config.n_classes else {})
+    return dict(recipe=json.loads(learn.recipe.to_json()), config=dataclasses.asdict(model.config), plain_bits=model.config.bits, parameters=sum(p.numel() for p in model.parameters()),
+        minutes=learn.clock.minutes, seconds=round(learn.clock.done, 1), batches=train.position, precision=learn.precision,
+        device=_machine(train.device), commit=_commit(), date=time.strftime("%Y-%m-%d"), versions={m.__name__: m.__version__ for m in (torch, fastai)},
+        data={k: dict(images=len(t), sha256=sha(t)) for k, t in (("trained on", train.images[:, :-1]), *((k, s.tokens) for k, s in splits.items()))},
+        curve=[{k: round(v, 3) for k, v in r.items()} for r in learn.curve.rows], results={k: measured(s) for k, s in splits.items()})

@@ -116,7 +116,7 @@ def start_from(self: Vocabulary,
         count = torch.stack([torch.bincount(t.long(), minlength=K) for t in tokens.T]) + 0.5
         self.bias.copy_((count / count.sum(1, keepdim=True)).log())
 
-# %% ../nbs/12_generation.ipynb #2b78efdf
+# %% ../nbs/12_generation.ipynb #a92d6473
 class KVCache:
     "Room for the keys and values of all positions, and how many there are so far."
     def __init__(self,
@@ -124,16 +124,16 @@ class KVCache:
                  batch: int, # B
                  device=None, dtype=None):
         c = config
-        self.keys, self.values = torch.empty(2, c.layers, batch, c.heads, c.n_tokens, c.width // c.heads, device=device, dtype=dtype)
-        self.length = 0
+        self.keys, self.values = torch.empty(2, c.layers, batch, c.heads, c.n_tokens, c.width // c.heads, device=device, dtype=dtype).unbind()
+        self.layers, self.length = list(zip(self.keys.unbind(), self.values.unbind())), 0
 
     def add(self,
             layer: int,
-            k, v): # (B, heads, T, d) float
+            *new): # k, v: (B, heads, T, d) float
         "All keys and values of the layer, the new ones at the end: twice (B, heads, length + T, d)."
-        end = self.length + k.shape[2]
-        self.keys[layer, :, :, self.length:end], self.values[layer, :, :, self.length:end] = k, v
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+        T = new[0].shape[2]
+        for room, x in zip(self.layers[layer], new): room.narrow(2, self.length, T).copy_(x)
+        return [room.narrow(2, 0, self.length + T) for room in self.layers[layer]]
 
 # %% ../nbs/12_generation.ipynb #7e9c260f
 class Block(nn.Module):

@@ -175,12 +175,13 @@ def check_prefix(tokens, # (B, k) integers
         raise ValueError(f"tokens must be in [0, {c.n_words}), got {tokens[b, n].item()} in band {n}")
 
 def check_classes(classes, # (B,) integers, or None
-                  config: TokenGPTConfig):
-    "Raise a ValueError unless the model knows these classes; `n_classes` means none."
+                  config: TokenGPTConfig,
+                  none: bool = True): # is `n_classes`, for no class, allowed?
+    "Raise a ValueError unless the model knows these classes."
     if classes is None: return
     if not config.n_classes: raise ValueError("classes are given, but the model was trained without")
     if classes.is_floating_point() or classes.dim() != 1: raise ValueError(f"classes must be integers of shape (B,), got {classes.dtype} {tuple(classes.shape)}")
-    if len(classes) and not (0 <= classes.min() and classes.max() <= config.n_classes): raise ValueError(f"classes must be in 0..{config.n_classes - 1}, got {classes.min().item()} to {classes.max().item()}")
+    if len(classes) and not (0 <= classes.min() and classes.max() < config.n_classes + none): raise ValueError(f"classes must be in 0..{config.n_classes - 1}, got {classes.min().item()} to {classes.max().item()}")
 
 # %% ../nbs/12_generation.ipynb #81f4542a
 class TokenGPT(nn.Module, PyTorchModelHubMixin):
@@ -453,7 +454,7 @@ def _gpt_schedule(recipe):
     shape = combined_cos(recipe.warmup, 1/25, 1, 1/1000)
     return {"lr": lambda pct: [shape(pct) * recipe.muon_lr, shape(pct) * recipe.lr]}
 
-# %% ../nbs/12_generation.ipynb #a44fad1c
+# %% ../nbs/12_generation.ipynb #5f0d8b2f
 def word_probabilities(logits, # (B, K) float
                        temperature: float = 1., # >= 0; 0: only the likeliest word
                        top_k: int | None = None, # keep so many words
@@ -477,7 +478,7 @@ def draw(p, # (B, K) double, probabilities
     below = p.cumsum(1)
     return torch.searchsorted(below, u.double()[:, None] * below[:, -1:], right=True)[:, 0].clamp(max=p.shape[1] - 1)
 
-# %% ../nbs/12_generation.ipynb #865c14e3
+# %% ../nbs/12_generation.ipynb #4e136ff1
 def check_sampling(n, config, prefix, classes, guidance, temperature, top_k, top_p):
     "Raise a ValueError that names the first impossible setting."
     number = lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
@@ -488,7 +489,7 @@ def check_sampling(n, config, prefix, classes, guidance, temperature, top_k, top
     if top_p is not None and not (number(top_p) and 0 < top_p <= 1): raise ValueError(f"top_p must be in (0, 1], got {top_p!r}")
     if not number(guidance) or guidance < 0: raise ValueError(f"guidance must be a number >= 0, got {guidance!r}")
     if guidance != 1 and classes is None: raise ValueError(f"guidance={guidance} needs classes to guide to")
-    check_classes(classes, config)
+    check_classes(classes, config, none=False)
     if prefix is not None:
         check_prefix(prefix, config)
         if len(prefix) not in (1, n): raise ValueError(f"prefix must have 1 row or n={n}, got {len(prefix)}")
@@ -506,7 +507,7 @@ def _prepare(self: TokenGPT, n, prefix, classes, seed, **how):
     prefix = torch.zeros(n, 0) if prefix is None else prefix.expand(n, -1)
     return u.to(device), prefix.to(device).long(), None if classes is None else classes.to(device).long()
 
-# %% ../nbs/12_generation.ipynb #03a8ba0e
+# %% ../nbs/12_generation.ipynb #416f8a8c
 @patch
 @torch.no_grad()
 def _draw_batch(self: TokenGPT, u, prefix, classes, guidance, temperature, top_k, top_p):
@@ -528,7 +529,7 @@ def _draw_batch(self: TokenGPT, u, prefix, classes, guidance, temperature, top_k
         yield tokens
         if n + 1 < N: x = self.embed(double(new), n, vectors_in)
 
-# %% ../nbs/12_generation.ipynb #2278a6f2
+# %% ../nbs/12_generation.ipynb #92922c2f
 @patch
 def sampling_steps(self: TokenGPT,
                    n: int = 1, # images
@@ -570,7 +571,7 @@ def generate(self: TokenGPT,
         if callback: callback(tokens)
     return torch.cat(list(done.values()))
 
-# %% ../nbs/12_generation.ipynb #aa00f089
+# %% ../nbs/12_generation.ipynb #b50109d0
 class ImageGenerator:
     "Draws images with a `TokenGPT` and the tokenizer that it was trained for."
     def __init__(self,
@@ -613,7 +614,7 @@ class ImageGenerator:
         "An iterator over (k, (n, C, H, W) float): the images of the tokens so far."
         return ((t.shape[1], self.decode(t)) for t in self.gpt.sampling_steps(n, **how))
 
-# %% ../nbs/12_generation.ipynb #b1710311
+# %% ../nbs/12_generation.ipynb #9d6fde49
 def _nearest(a, b, k, chunk=1000):
     "(n, k) smallest distances of each row of a to rows of b, and their numbers."
     found = [torch.cdist(x, b).topk(k, 1, largest=False) for x in a.split(chunk)]
@@ -637,7 +638,7 @@ def nearest_images(images, # (m, C, H, W) float in [0, 1]
     d, i = _nearest(images.flatten(1), to_float(train).flatten(1), 1)
     return d[:, 0] / images[0].numel() ** 0.5, i[:, 0]
 
-# %% ../nbs/12_generation.ipynb #f4e39f51
+# %% ../nbs/12_generation.ipynb #2902c100
 def gpt_report(learn: Learner, # after `fit`
                **splits: TokenSet): # to measure the model on
     "Plain data for a result file: what was run, on what, the curve over time, and the bits on each split."

@@ -6,7 +6,7 @@
 __all__ = ['find_demo', 'cell_names', 'Progress', 'this_python', 'run_notebook', 'last_text', 'last_picture', 'demo',
            'image_suffixes', 'find_inputs', 'is_folder', 'names_in', 'may_write', 'write_file', 'read_file', 'say',
            'say_all', 'named', 'Bar', 'image_rows', 'encode', 'codec_for', 'image_kind', 'decode', 'info', 'compare',
-           'training_of', 'eval_images', 'perceptual_metrics', 'evaluate', 'train', 'main']
+           'sample', 'training_of', 'eval_images', 'perceptual_metrics', 'evaluate', 'train', 'main']
 
 # %% ../nbs/13_cli.ipynb #8dcd13b5
 import argparse, base64, glob, io, os, re, sys, threading, time, warnings
@@ -502,6 +502,69 @@ def _drawn(rows):
     fig.savefig(o := io.BytesIO(), format='png', dpi=110, bbox_inches='tight')
     return o.getvalue()
 
+# %% ../nbs/13_cli.ipynb #6facea1f
+def sample(
+    model:str, # a transformer over tokens: its name in the package, folder, or id on the hub
+    out:str, # picture to write
+    n:int=16, # images
+    columns:int=None, # images in a row; None: as nearly a square as can be
+    scale:int=2, # pixels of the sheet for one of an image
+    classes:int=None, # class of all images
+    tokenizer:str=None, # the same as `model`; None: the one that the transformer names
+    force:bool=False, # overwrite
+    **how, # guidance, temperature, top_k, top_p, seed: see `TokenGPT.generate`
+) -> int: # exit status
+    "Draw new images and write them as one picture."
+    for name,value in (('-n', n), ('--columns', columns), ('--scale', scale)):
+        if value is not None and value < 1: raise ValueError(f'{name} must be at least 1, got {value}')
+    kind = image_kind(Path(out).suffix)
+    may_write([Path(out)], force)
+    t0 = time.perf_counter()
+    from qgvae.generation import ImageGenerator
+    generator = ImageGenerator.from_pretrained(model, tokenizer)
+    bar = Bar(n*(generator.gpt.config.n_tokens+1), 'drew tokens')
+    tokens = generator.gpt.generate(n, classes=classes, callback=lambda t: bar.step(len(t)), **how)
+    _sheet(generator.decode(tokens), columns, scale).save(o := io.BytesIO(), kind)
+    write_file(out, o.getvalue())
+    bar.clear()
+    say(f"{n} image{'s'*(n>1)} -> {out} in {time.perf_counter()-t0:.1f} s")
+    return 0
+
+# %% ../nbs/13_cli.ipynb #c3aa98a9
+def _sheet(x, columns=None, scale=2, gap=2):
+    "Images (n, C, H, W) float in [0, 1] side by side: a PIL image."
+    import torch
+    from PIL import Image
+    from qgvae.codec import to_pil
+    n, C, H, W = x.shape
+    columns = min(n, columns or round(n**0.5+0.499))
+    rows = -(-n//columns)
+    sheet = torch.full((C, rows*(H+gap)-gap, columns*(W+gap)-gap), 0.5)
+    for i,im in enumerate(x):
+        r, c = divmod(i, columns)
+        sheet[:, r*(H+gap):r*(H+gap)+H, c*(W+gap):c*(W+gap)+W] = im
+    im = to_pil(sheet)
+    return im.resize((im.width*scale, im.height*scale), Image.Resampling.NEAREST)
+
+# %% ../nbs/13_cli.ipynb #a790a38b
+def _sample_parser(subs):
+    "The sub-command about new images."
+    p = subs.add_parser('sample', help='draw a sheet of new images', description='Draw new images with a transformer over tokens and write them as one picture.')
+    p.add_argument('model', metavar='MODEL', help='its name in the package (digits-gpt), its folder, or its id on the hub')
+    p.add_argument('-o', dest='out', metavar='OUT', required=True, help='picture to write')
+    p.add_argument('-n', metavar='N', type=int, default=16, help='images (default: 16)')
+    p.add_argument('--seed', metavar='S', type=int, help='the same sheet each time (default: another one each time)')
+    p.add_argument('--temperature', metavar='T', type=float, default=1., help='below 1: likelier images, less variety (default: 1)')
+    p.add_argument('--top-k', metavar='K', type=int, help='draw each token from the K likeliest words')
+    p.add_argument('--top-p', metavar='P', type=float, help='draw each token from the likeliest words up to this sum of probabilities')
+    p.add_argument('--class', metavar='C', type=int, dest='classes', help='class of the images, if the model knows classes')
+    p.add_argument('--guidance', metavar='G', type=float, default=1., help='how strongly to follow the class (default: 1)')
+    p.add_argument('--tokenizer', metavar='MODEL', help='its name, folder or id (default: the one that the transformer names)')
+    p.add_argument('--columns', metavar='N', type=int, help='images in a row (default: as nearly a square as can be)')
+    p.add_argument('--scale', metavar='N', type=int, default=2, help='pixels of the picture for one of an image (default: 2)')
+    p.add_argument('--force', action='store_true', help='overwrite what exists')
+    p.set_defaults(func=sample)
+
 # %% ../nbs/13_cli.ipynb #81331234
 def training_of(
     folder:Path, # of a model
@@ -660,6 +723,7 @@ def _parser():
     _codec_parsers(subs)
     _train_parser(subs)
     _eval_parser(subs)
+    _sample_parser(subs)
     return parser
 
 # %% ../nbs/13_cli.ipynb #0f6a51d1

@@ -14,7 +14,6 @@ __all__ = ['recipes', 'RUN_FILES', 'cropped', 'TokenizerLoss', 'psnr', 'measure'
 import ast, dataclasses, io, json, math, os, platform, signal, subprocess, sys, tempfile, threading, time, warnings
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 import fastai, torch, torch.distributed as dist, torch.nn.functional as F
 from torch import nn
@@ -703,7 +702,7 @@ def _machine(device):
 
 def _commit():
     "The commit of the clone that qgvae is imported from, with a + if files were changed since; None if it is no clone."
-    git = lambda *a: subprocess.run(["git", "-C", str(files("qgvae")), *a], capture_output=True, text=True)
+    git = lambda *a: subprocess.run(["git", "-C", str(importlib.resources.files("qgvae")), *a], capture_output=True, text=True)
     try: ours, head, changed = git("ls-files", "--error-unmatch", "model.py"), git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "-uno")
     except OSError: return None
     return None if ours.returncode or head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")

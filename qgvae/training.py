@@ -11,7 +11,7 @@ __all__ = ['recipes', 'RUN_FILES', 'cropped', 'TokenizerLoss', 'psnr', 'measure'
            'StopGently', 'folder_recipe', 'find_recipe', 'make_plan', 'model_card', 'write_run', 'train']
 
 # %% ../nbs/08_training.ipynb #e64c6ea5
-import ast, dataclasses, io, json, math, os, platform, signal, subprocess, sys, tempfile, threading, time, warnings
+import ast, dataclasses, importlib.resources, io, json, math, os, platform, signal, subprocess, sys, tempfile, threading, time, warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path

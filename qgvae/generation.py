@@ -286,18 +286,15 @@ class TokenBatches(Batches):
         if not n or not 1 <= batch_size <= n: raise ValueError(f"TokenBatches: batch_size must be in 1..{n} (the number of images), got {batch_size}")
         classes = torch.zeros(n) if data.classes is None else data.classes
         self.images = torch.cat([data.tokens.short(), classes.short()[:, None]], 1).to(device)        # a row an image, its class at the end
-        self.batch_size, self.shuffle, self.seed, self.position = batch_size, shuffle, seed, 0
+        self.batch_size, self.shuffle, self.augment, self.seed, self.device, self.part = batch_size, shuffle, None, seed, self.images.device, (0, 1)
         self.per_pass = n // batch_size if shuffle else -(-n // batch_size)
-        self.length, self.endless, self.stop, self._pass = length or self.per_pass, False, lambda: False, None
+        self.length, self.position, self.endless, self.stop, self._pass, self._order = length or self.per_pass, 0, False, lambda: False, None, None
 
-    def batch(self, i: int): # number of the batch in the run
-        "Batch i: (B, N + 1) long"
-        p, j = divmod(i, self.per_pass)
-        if self.shuffle and self._pass != p:
-            self._order = torch.randperm(self.n, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + p)).to(self.device)
-            self._pass = p
-        s = slice(j * self.batch_size, (j + 1) * self.batch_size)
-        return self.images[self._order[s] if self.shuffle else s].long()
+    def prepare(self,
+                rows, # (B, N + 1) int16
+                i: int): # number of the batch in the run
+        "(B, N + 1) long, on the device"
+        return rows.to(self.device).long()
     def __iter__(self):
         for x, _ in super().__iter__(): yield x[:, :-1], x[:, -1], x[:, :-1]
 

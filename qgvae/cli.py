@@ -604,6 +604,21 @@ def perceptual_metrics(
         return []
     return [features.lpips, Frechet(features)]
 
+# %% ../nbs/13_cli.ipynb #b5c5a4cc
+def _measured(net, images, protocols, lpips, tokens):
+    "All measures of a model on images, with a progress bar."
+    from qgvae.evaluation import evaluate_protocols
+    bar = Bar(len(images), 'measured')
+    def batches():
+        for x in images.split(100):
+            yield x
+            bar.step(len(x))
+    metrics = ['psnr', 'ssim', *perceptual_metrics(lpips)[:1 + (len(images) > 1)]]        # no Frechet distance of one image
+    try: return evaluate_protocols(net, batches(), protocols, metrics, keep=tokens, progress=False)
+    except ImportError as e: raise ValueError(str(e)) from e
+    finally: bar.clear()
+
+
 # %% ../nbs/13_cli.ipynb #45b06f83
 def evaluate(
     model:str, # folder or name
@@ -624,21 +639,15 @@ def evaluate(
     if limit is not None and limit < 1: raise ValueError(f'--limit must be at least 1, got {limit}')
     import json, torch
     from qgvae.model import load_tokenizer, model_folder
-    try: from qgvae.evaluation import describe, evaluate_protocols, protocols
+    try: from qgvae.evaluation import describe, protocols
     except ImportError as e: raise ValueError(str(e)) from e
     start, folder = time.monotonic(), model_folder(model)
     net = load_tokenizer(folder, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     training = training_of(folder)
     data = data or training.get('data', 'digits')
     images = eval_images(data, split, root, net.config)
-    used, bar = images[:limit], Bar(len(images[:limit]), 'measured')
-    def batches():
-        for x in used.split(100):
-            yield x
-            bar.step(len(x))
-    try: r = evaluate_protocols(net, batches(), protocols if protocol == 'both' else [protocol], ['psnr', 'ssim', *perceptual_metrics(lpips)[:1 + (len(used) > 1)]], keep=tokens, progress=False)
-    except ImportError as e: raise ValueError(str(e)) from e
-    finally: bar.clear()
+    used = images[:limit]
+    r = _measured(net, used, protocols if protocol == 'both' else [protocol], lpips, tokens)
     what = describe(net, used)
     what['data'] = dict(name=Path(data).name, split='all' if data != Path(data).name or Path(data).is_dir() else split, **what['data'], of=len(images))
     r = dict(model=Path(model).name, training=training, **what, **r, wall_seconds=round(time.monotonic()-start, 1))

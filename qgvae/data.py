@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
+from fastcore.basics import patch
 from PIL import Image, ImageOps
 
 # %% ../nbs/07_data.ipynb #1e80178c
@@ -305,43 +306,53 @@ class Batches:
         self._pass, self._order = None, None
 
     def __len__(self): return self.length
+
     @property
     def n(self): return len(self.images)
+
     def to(self, device): self.images, self.device, self._pass = self.images.to(device), torch.device(device), None; return self
 
-    def indices(self,
-                i: int): # number of the batch in the run
-        "(B,) long: which images batch i holds."
-        p, j = divmod(i, self.per_pass)
-        if self._pass != p or not self.shuffle and self._order is None:
-            order = torch.randperm(self.n, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + p)) if self.shuffle else torch.arange(self.n)
-            self._order, self._pass = order.to(self.images.device), p
-        return self._order[j * self.batch_size:(j + 1) * self.batch_size].chunk(self.part[1])[self.part[0]]
 
-    def prepare(self,
-                images, # (B, C, H, W) uint8
-                i: int): # number of the batch in the run
-        "(B, C, H, W) float in [0, 1], augmented, on the device"
-        x = to_float(images.to(self.device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
-        return self.augment(x, torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + i)) if self.augment else x
+# %% ../nbs/07_data.ipynb #8c83d253
+@patch
+def indices(self: Batches,
+            i: int): # number of the batch in the run
+    "(B,) long: which images batch i holds."
+    p, j = divmod(i, self.per_pass)
+    if self._pass != p or not self.shuffle and self._order is None:
+        order = torch.randperm(self.n, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + p)) if self.shuffle else torch.arange(self.n)
+        self._order, self._pass = order.to(self.images.device), p
+    return self._order[j * self.batch_size:(j + 1) * self.batch_size].chunk(self.part[1])[self.part[0]]
 
-    def batch(self,
-              i: int): # number of the batch in the run
-        "Batch i: (B, C, H, W) float in [0, 1]"
-        return self.prepare(self.images[self.indices(i)], i)
+@patch
+def prepare(self: Batches,
+            images, # (B, C, H, W) uint8
+            i: int): # number of the batch in the run
+    "(B, C, H, W) float in [0, 1], augmented, on the device"
+    x = to_float(images.to(self.device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+    return self.augment(x, torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + i)) if self.augment else x
 
-    def read(self, numbers): # of the batches to come
-        "The images of one batch after the other: (B, C, H, W) uint8."
-        return (self.images[self.indices(i)] for i in numbers)
+@patch
+def batch(self: Batches,
+          i: int): # number of the batch in the run
+    "Batch i: (B, C, H, W) float in [0, 1]"
+    return self.prepare(self.images[self.indices(i)], i)
 
-    def __iter__(self):
-        if not self.shuffle: self.position = 0
-        end = (self.position // self.length + 1) * self.length
-        source = iter(self.read(itertools.count(self.position) if self.endless else range(self.position, end)))
-        while (self.endless or self.position < end) and not self.stop():
-            x = self.prepare(next(source), self.position)
-            self.position += 1
-            yield x, x
+# %% ../nbs/07_data.ipynb #411fb7cf
+@patch
+def read(self: Batches, numbers): # of the batches to come
+    "The images of one batch after the other: (B, C, H, W) uint8."
+    return (self.images[self.indices(i)] for i in numbers)
+
+@patch
+def __iter__(self: Batches):
+    if not self.shuffle: self.position = 0
+    end = (self.position // self.length + 1) * self.length
+    source = iter(self.read(itertools.count(self.position) if self.endless else range(self.position, end)))
+    while (self.endless or self.position < end) and not self.stop():
+        x = self.prepare(next(source), self.position)
+        self.position += 1
+        yield x, x
 
 # %% ../nbs/07_data.ipynb #0db1987a
 class Stream(Batches):

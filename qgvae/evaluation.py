@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch, torch.nn.functional as F
+from fastcore.basics import patch
 from torch import nn
 from fastai.callback.core import Callback
 from fastprogress.fastprogress import progress_bar
@@ -540,28 +541,32 @@ class LinearCodec:
         z = self.colour.T @ z.unflatten(1, (C, -1))
         return dct_decode(z.unflatten(2, (-1, self.block**2)), H, W, self.block) if self.name == "dct" else dft_decode(z, H, W)
 
-    def tables(self, step):
-        "(lowest index (M,), number of values (M,), bits (M, A), values (M, A)) of the M numbers."
-        if step not in self._tables:
-            q = (self.z / step).round().long()
-            low, size = q.amin(0), q.amax(0) - q.amin(0) + 1
-            n, M, A = *q.shape, size.max().item()
-            place = ((q - low) + torch.arange(M) * A).flatten()
-            count = torch.bincount(place, minlength=M * A).view(M, A)
-            total = torch.zeros(M * A).index_add_(0, place, self.z.flatten()).view(M, A)
-            values = torch.where(count > 0, total / count.clamp(min=1), (low[:, None] + torch.arange(A)) * step)
-            self._tables[step] = low, size, -((count + .5) / (n + .5 * size[:, None])).log2(), values     # half a count for values never met
-        return self._tables[step]
 
-    def __call__(self,
-                 images, # (n, C, H, W) uint8
-                 step: float) -> Coded: # in units of the pixels' range
-        if not step > 0: raise ValueError(f"{self.name}: step must be > 0, got {step}")
-        low, size, bits, values = self.tables(step)
-        i = ((self.transform(to_float(images)) / step).round().long() - low).clamp(min=0).minimum(size - 1)
-        j = torch.arange(len(low))
-        payload = bits[j, i].double().sum(1) / 8
-        return Coded(self.inverse(values[j, i]).clamp(0, 1), payload, payload.ceil())
+# %% ../nbs/09_evaluation.ipynb #c0afa8f7
+@patch
+def tables(self: LinearCodec, step):
+    "(lowest index (M,), number of values (M,), bits (M, A), values (M, A)) of the M numbers."
+    if step not in self._tables:
+        q = (self.z / step).round().long()
+        low, size = q.amin(0), q.amax(0) - q.amin(0) + 1
+        n, M, A = *q.shape, size.max().item()
+        place = ((q - low) + torch.arange(M) * A).flatten()
+        count = torch.bincount(place, minlength=M * A).view(M, A)
+        total = torch.zeros(M * A).index_add_(0, place, self.z.flatten()).view(M, A)
+        values = torch.where(count > 0, total / count.clamp(min=1), (low[:, None] + torch.arange(A)) * step)
+        self._tables[step] = low, size, -((count + .5) / (n + .5 * size[:, None])).log2(), values     # half a count for values never met
+    return self._tables[step]
+
+@patch
+def __call__(self: LinearCodec,
+             images, # (n, C, H, W) uint8
+             step: float) -> Coded: # in units of the pixels' range
+    if not step > 0: raise ValueError(f"{self.name}: step must be > 0, got {step}")
+    low, size, bits, values = self.tables(step)
+    i = ((self.transform(to_float(images)) / step).round().long() - low).clamp(min=0).minimum(size - 1)
+    j = torch.arange(len(low))
+    payload = bits[j, i].double().sum(1) / 8
+    return Coded(self.inverse(values[j, i]).clamp(0, 1), payload, payload.ceil())
 
 # %% ../nbs/09_evaluation.ipynb #643a2c6b
 def rate_distortion(codec, # `PillowCodec` or `LinearCodec`

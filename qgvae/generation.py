@@ -416,6 +416,8 @@ def _gpt_precision(device):
     native = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bf16" if native else "fp32"
 
+
+# %% ../nbs/12_generation.ipynb #13eae71b
 def gpt_learner(recipe: GPTRecipe,
                 tokenizer, # QGVAE or VQVAE that made the tokens
                 train: TokenSet,

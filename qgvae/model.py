@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 import torch
+from fastcore.basics import patch
 from torch import nn
 from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import load_file
@@ -193,69 +194,79 @@ class Tokenizer(nn.Module, PyTorchModelHubMixin):
         self.decoder = UNet(map_channels, pixels, c.decoder_widths, c.decoder_blocks, in_level=c.downscale, **kw)
         self.quantizer = BandQuantizer(c.n_tokens, c.n_words, c.dim, codebooks)
 
-    def embed(self,
-              x): # (B, C, H, W) float in [0, 1]
-        "(B, N, D) float: the token vectors before quantisation."
-        return self.to_vectors(self.encoder(nn.functional.pixel_unshuffle(2 * x.float() - 1, self.config.patch))).float()
 
-    def render(self,
-               q): # (B, N, D) float
-        "(B, C, H, W) float: the image of token vectors."
-        maps = self.to_maps(q).contiguous(memory_format=torch.channels_last)
-        y = nn.functional.pixel_shuffle(self.decoder(maps).float(), self.config.patch) / 2 + 0.5
-        return y if self.training else y.clamp(0, 1)
+# %% ../nbs/06_model.ipynb #5dd65397
+@patch
+def embed(self: Tokenizer,
+          x): # (B, C, H, W) float in [0, 1]
+    "(B, N, D) float: the token vectors before quantisation."
+    return self.to_vectors(self.encoder(nn.functional.pixel_unshuffle(2 * x.float() - 1, self.config.patch))).float()
 
-    def forward(self,
-                x, # (B, C, H, W) float in [0, 1]
-                keep=None, # (B,) long or int: use only the first tokens (eq. 9); None: all
-                quantize: bool = True): # False: leave the quantiser out (the first phase of training)
-        if not self.training: check_images(x, self.config)
-        z = self.embed(x)
-        if quantize: q, tokens, codebook_loss, commitment_loss = self.quantizer(z)
-        else: q, tokens, codebook_loss, commitment_loss = z, None, z.new_zeros(()), z.new_zeros(())
-        y = self.render(q if keep is None else keep_prefix(q, keep))
-        return Reconstruction(y, tokens, q, codebook_loss, commitment_loss)
+@patch
+def render(self: Tokenizer,
+           q): # (B, N, D) float
+    "(B, C, H, W) float: the image of token vectors."
+    maps = self.to_maps(q).contiguous(memory_format=torch.channels_last)
+    y = nn.functional.pixel_shuffle(self.decoder(maps).float(), self.config.patch) / 2 + 0.5
+    return y if self.training else y.clamp(0, 1)
 
-    @torch.no_grad()
-    def encode(self,
-               x): # (B, C, H, W) float in [0, 1]
-        "(B, N) long: the tokens of the images."
-        check_images(x, self.config)
-        if not len(x): return torch.empty(0, self.config.n_tokens, dtype=torch.long, device=x.device)
-        return self.quantizer.tokens(self.embed(x))
+# %% ../nbs/06_model.ipynb #27baf992
+@patch
+def forward(self: Tokenizer,
+            x, # (B, C, H, W) float in [0, 1]
+            keep=None, # (B,) long or int: use only the first tokens (eq. 9); None: all
+            quantize: bool = True): # False: leave the quantiser out (the first phase of training)
+    if not self.training: check_images(x, self.config)
+    z = self.embed(x)
+    if quantize: q, tokens, codebook_loss, commitment_loss = self.quantizer(z)
+    else: q, tokens, codebook_loss, commitment_loss = z, None, z.new_zeros(()), z.new_zeros(())
+    y = self.render(q if keep is None else keep_prefix(q, keep))
+    return Reconstruction(y, tokens, q, codebook_loss, commitment_loss)
 
-    @torch.no_grad()
-    def decode(self,
-               tokens): # (B, k) integers in [0, K), 0 <= k <= N
-        "(B, C, H, W) float in [0, 1]: the images of the first k tokens."
-        check_tokens(tokens, self.config)
-        c = self.config
-        if not len(tokens): return torch.empty(0, c.channels, c.height, c.width, device=tokens.device)
-        q = self.quantizer.lookup(tokens.long())
-        return self.render(nn.functional.pad(q, (0, 0, 0, c.n_tokens - q.shape[1]))).clamp(0, 1)
+# %% ../nbs/06_model.ipynb #0d7e1956
+@patch
+@torch.no_grad()
+def encode(self: Tokenizer,
+           x): # (B, C, H, W) float in [0, 1]
+    "(B, N) long: the tokens of the images."
+    check_images(x, self.config)
+    if not len(x): return torch.empty(0, self.config.n_tokens, dtype=torch.long, device=x.device)
+    return self.quantizer.tokens(self.embed(x))
 
-    @classmethod
-    def from_pretrained(cls,
-                        name: str | Path, # what `model_folder` takes
-                        device="cpu",
-                        **hub): # for `huggingface_hub.snapshot_download`
-        "The trained model, in eval mode."
-        return cls._load(model_folder(name, **hub), device)
+@patch
+@torch.no_grad()
+def decode(self: Tokenizer,
+           tokens): # (B, k) integers in [0, K), 0 <= k <= N
+    "(B, C, H, W) float in [0, 1]: the images of the first k tokens."
+    check_tokens(tokens, self.config)
+    c = self.config
+    if not len(tokens): return torch.empty(0, c.channels, c.height, c.width, device=tokens.device)
+    q = self.quantizer.lookup(tokens.long())
+    return self.render(nn.functional.pad(q, (0, 0, 0, c.n_tokens - q.shape[1]))).clamp(0, 1)
 
-    @classmethod
-    def _load(cls, folder, device="cpu"):
-        "Config and weights from a folder. Settings younger than the file have their defaults. Only JSON and safetensors are read, nothing is unpickled."
-        for name in ("config.json", "model.safetensors"):
-            if not (folder/name).is_file(): raise ValueError(f"{folder}: no {name}; a model folder is what save_pretrained writes")
-        saved = json.loads((folder/"config.json").read_text())
-        known = {f.name for f in dataclasses.fields(cls.config_class)}
-        if unknown := sorted(set(saved) - known): raise ValueError(f"{folder}: config.json is not a {cls.config_class.__name__}: it has {', '.join(unknown)}")
-        model = cls(cls.config_class(**saved))
-        weights, own = load_file(folder/"model.safetensors"), model.state_dict()
-        wrong = sorted(k for k in weights.keys() | own.keys() if k not in weights or k not in own or weights[k].shape != own[k].shape)
-        if wrong: raise ValueError(f"{folder}: weights do not fit a {cls.__name__} with this config: {', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}")
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
-        return model.to(device).eval()
+# %% ../nbs/06_model.ipynb #ed25acc2
+@patch(cls_method=True)
+def from_pretrained(cls: Tokenizer,
+                    name: str | Path, # what `model_folder` takes
+                    device="cpu",
+                    **hub): # for `huggingface_hub.snapshot_download`
+    "The trained model, in eval mode."
+    return cls._load(model_folder(name, **hub), device)
+
+@patch(cls_method=True)
+def _load(cls: Tokenizer, folder, device="cpu"):
+    "Config and weights from a folder. Settings younger than the file have their defaults. Only JSON and safetensors are read, nothing is unpickled."
+    for name in ("config.json", "model.safetensors"):
+        if not (folder/name).is_file(): raise ValueError(f"{folder}: no {name}; a model folder is what save_pretrained writes")
+    saved = json.loads((folder/"config.json").read_text())
+    known = {f.name for f in dataclasses.fields(cls.config_class)}
+    if unknown := sorted(set(saved) - known): raise ValueError(f"{folder}: config.json is not a {cls.config_class.__name__}: it has {', '.join(unknown)}")
+    model = cls(cls.config_class(**saved))
+    weights, own = load_file(folder/"model.safetensors"), model.state_dict()
+    wrong = sorted(k for k in weights.keys() | own.keys() if k not in weights or k not in own or weights[k].shape != own[k].shape)
+    if wrong: raise ValueError(f"{folder}: weights do not fit a {cls.__name__} with this config: {', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}")
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    return model.to(device).eval()
 
 # %% ../nbs/06_model.ipynb #87997b4f
 class QGVAE(Tokenizer):

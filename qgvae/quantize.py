@@ -10,6 +10,7 @@ __all__ = ['library_quantizers', 'nearest', 'Quantized', 'BandQuantizer', 'kmean
 import importlib, warnings
 from typing import NamedTuple
 import torch, torch.nn.functional as F
+from fastcore.basics import patch
 from torch import nn
 
 # %% ../nbs/03_quantize.ipynb #071787ab
@@ -44,40 +45,48 @@ class BandQuantizer(nn.Module):
         self.n_tokens, self.n_words, self.dim, self.codebooks = n_tokens, n_words, dim, G
         self.codebook = nn.Parameter(torch.empty(G, n_words, dim).uniform_(-0.5, 0.5))
 
-    def by_codebook(self,
-                    z): # (B, N, D)
-        "(G, B*N/G, D): the vectors that each codebook serves."
-        return z.unflatten(1, (self.codebooks, -1)).transpose(0, 1).flatten(1, 2)
-
-    def tokens(self,
-               z): # (B, N, D) float
-        "(B, N) long: the index of the nearest word."
-        G = self.codebooks
-        return nearest(self.by_codebook(z.detach()), self.codebook).view(G, len(z), self.n_tokens // G).transpose(0, 1).flatten(1)
-
-    def rows(self,
-             tokens): # (B, k) long, k <= N
-        "(B, k) long: row of each token's word in the table of all G*K words."
-        book = torch.arange(tokens.shape[1], device=tokens.device) // (self.n_tokens // self.codebooks)
-        return tokens + book * self.n_words
-
-    def lookup(self,
-               tokens): # (B, k) long, k <= N
-        "(B, k, D) float: the words of the first k bands."
-        rows = self.rows(tokens)
-        return self.codebook.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, self.dim)
-
-    def forward(self,
-                z): # (B, N, D) float
-        if z.dim() != 3 or tuple(z.shape[1:]) != (self.n_tokens, self.dim):
-            raise ValueError(f"BandQuantizer: expected (B, {self.n_tokens}, {self.dim}), got {tuple(z.shape)}")
-        z = z.float()
-        tokens = self.tokens(z)
-        e = self.lookup(tokens)
-        q = e.detach() + (z - z.detach())   # exactly e; the gradient goes to z as if q were z
-        return Quantized(q, tokens, F.mse_loss(e, z.detach()), F.mse_loss(z, e.detach()))
-
     def extra_repr(self): return f"{self.n_tokens} bands, {self.codebooks} codebooks of {self.n_words} words, D={self.dim}"
+
+
+# %% ../nbs/03_quantize.ipynb #ef77fcbc
+@patch
+def by_codebook(self: BandQuantizer,
+                z): # (B, N, D)
+    "(G, B*N/G, D): the vectors that each codebook serves."
+    return z.unflatten(1, (self.codebooks, -1)).transpose(0, 1).flatten(1, 2)
+
+@patch
+def tokens(self: BandQuantizer,
+           z): # (B, N, D) float
+    "(B, N) long: the index of the nearest word."
+    G = self.codebooks
+    return nearest(self.by_codebook(z.detach()), self.codebook).view(G, len(z), self.n_tokens // G).transpose(0, 1).flatten(1)
+
+@patch
+def rows(self: BandQuantizer,
+         tokens): # (B, k) long, k <= N
+    "(B, k) long: row of each token's word in the table of all G*K words."
+    book = torch.arange(tokens.shape[1], device=tokens.device) // (self.n_tokens // self.codebooks)
+    return tokens + book * self.n_words
+
+@patch
+def lookup(self: BandQuantizer,
+           tokens): # (B, k) long, k <= N
+    "(B, k, D) float: the words of the first k bands."
+    rows = self.rows(tokens)
+    return self.codebook.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, self.dim)
+
+# %% ../nbs/03_quantize.ipynb #8e8427a6
+@patch
+def forward(self: BandQuantizer,
+            z): # (B, N, D) float
+    if z.dim() != 3 or tuple(z.shape[1:]) != (self.n_tokens, self.dim):
+        raise ValueError(f"BandQuantizer: expected (B, {self.n_tokens}, {self.dim}), got {tuple(z.shape)}")
+    z = z.float()
+    tokens = self.tokens(z)
+    e = self.lookup(tokens)
+    q = e.detach() + (z - z.detach())   # exactly e; the gradient goes to z as if q were z
+    return Quantized(q, tokens, F.mse_loss(e, z.detach()), F.mse_loss(z, e.detach()))
 
 # %% ../nbs/03_quantize.ipynb #94179eed
 @torch.no_grad()
@@ -107,6 +116,8 @@ def _library():
             return importlib.import_module("vector_quantize_pytorch")
     except ImportError as e: raise ImportError(f"vector_quantize_pytorch is missing: pip install 'qgvae[eval]' ({e})") from e
 
+
+# %% ../nbs/03_quantize.ipynb #d4d3a1f2
 class LibraryQuantizer(nn.Module):
     "A quantiser of vector-quantize-pytorch with the methods of `BandQuantizer`; one codebook for all tokens."
     codebooks, free_words = 1, False

@@ -551,6 +551,23 @@ def _optimizer(groups, lr, recipe):
     groups = [dict(params=kernels, muon=muon), dict(params=rest, muon=False), dict(params=book, muon=False, weight_decay=0.)]
     return OptimWrapper(opt=MuonAdamW(groups, lr=lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=rest[0].device.type in ("cpu", "cuda")))
 
+
+# %% ../nbs/08_training.ipynb #addd09c2
+def _callbacks(recipe, model, minutes, precision, usage, watched):
+    "What the recipe asks for, a callback each."
+    several, moving = processes()[1] > 1, hasattr(model.quantizer, "update")
+    if several and moving: raise ValueError(f"the quantizer {recipe.model.quantizer!r} learns from the vectors of one process only; train it in a single one")
+    cbs = [Clock(minutes), CodebookStart(recipe.codebook_start), StopOnNaN(), usage, Snapshots(watched), ParamScheduler(_schedule(recipe))]
+    if several: cbs.append(AverageGradients())
+    if recipe.ordered: cbs.append(OrderedDropout(recipe.ordered))
+    if recipe.reset_every != 0: cbs.append(VoronoiReset(recipe.reset_every, recipe.reset_until, recipe.reset_noise))
+    if moving: cbs.append(MovingCodebook())
+    if recipe.ema: cbs.append(EMA(recipe.ema))
+    if precision == "bf16": cbs.append(Autocast())
+    return cbs
+
+
+# %% ../nbs/08_training.ipynb #17e8c555
 def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
                   train, # (n, C, H, W) uint8 training images, or `ImageFiles`
                   valid, # (n, C, H, W) uint8 validation images, or `ImageFiles`
@@ -573,15 +590,7 @@ def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
         precision, seconds = probe_precision(model, dls.train.batch(0))
         step_seconds = seconds.get(precision)
     usage = WordUsage()
-    cbs = [Clock(minutes), CodebookStart(recipe.codebook_start), StopOnNaN(), usage, Snapshots(to_float(valid[torch.arange(min(snapshots, len(valid)))])), ParamScheduler(_schedule(recipe))]
-    if processes()[1] > 1: cbs.append(AverageGradients())
-    if recipe.ordered: cbs.append(OrderedDropout(recipe.ordered))
-    if recipe.reset_every != 0: cbs.append(VoronoiReset(recipe.reset_every, recipe.reset_until, recipe.reset_noise))
-    if hasattr(model.quantizer, "update"):
-        if processes()[1] > 1: raise ValueError(f"the quantizer {recipe.model.quantizer!r} learns from the vectors of one process only; train it in a single one")
-        cbs.append(MovingCodebook())
-    if recipe.ema: cbs.append(EMA(recipe.ema))
-    if precision == "bf16": cbs.append(Autocast())
+    cbs = _callbacks(recipe, model, minutes, precision, usage, to_float(valid[torch.arange(min(snapshots, len(valid)))]))
     learn = Learner(dls, model, TokenizerLoss(recipe.codebook_weight, recipe.commitment_weight, recipe.loss_crop), lr=recipe.lr, splitter=_param_groups, wd=None,
                     opt_func=partial(_optimizer, recipe=recipe), metrics=[partial(psnr, crop=recipe.loss_crop), ValueMetric(usage.dead, "dead_words")], cbs=cbs)
     learn.remove_cb(ProgressCallback); learn.add_cb(Progress())

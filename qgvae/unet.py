@@ -9,6 +9,7 @@ __all__ = ['ResBlock', 'positional_encoding', 'UNet']
 import math
 from functools import lru_cache
 import torch, torch.nn.functional as F
+from fastcore.basics import patch
 from torch import nn
 
 # %% ../nbs/01_unet.ipynb #c4c6a910
@@ -80,25 +81,29 @@ class UNet(nn.Module):
         self.up_blocks = nn.ModuleList(stage(i) for i in ups)
         self.norm, self.out = _norm(widths[out_level], norm), nn.Conv2d(widths[out_level], c_out, 3, padding=1)
 
-    def _run(self, blocks, x, cond):
-        if cond is not None and len(blocks): cond = F.adaptive_avg_pool2d(cond, x.shape[-2:]) if x.shape[-1] <= cond.shape[-1] else F.interpolate(cond, x.shape[-2:], mode="bilinear")
-        for b in blocks: x = b(x, cond)
-        return x
 
-    def forward(self,
-                x): # (B, c_in, H/2^in_level, W/2^in_level) float
-        "-> (B, c_out, H/2^out_level, W/2^out_level)"
-        step = 2 ** (self.deepest - self.in_level)
-        if x.dim() != 4 or x.shape[1] != self.c_in or x.shape[2] % step or x.shape[3] % step:
-            raise ValueError(f"UNet: expected (B, {self.c_in}, H, W) with H and W multiples of {step}, got {tuple(x.shape)}")
-        cond = torch.cat([x, positional_encoding(*x.shape[-2:], self.pe_channels, x.device).to(x.dtype).expand(len(x), -1, -1, -1)], 1) if self.pe_channels else None
-        x, skips = self.stem(x), {}
-        for i, blocks, down in zip(range(self.in_level, self.deepest), self.down_blocks, self.down):
-            skips[i] = x = self._run(blocks, x, cond)
-            x = down(x)
-        x = self._run(self.middle, x, cond)
-        for i, up, blocks in zip(range(self.deepest - 1, -1, -1), self.up, self.up_blocks):
-            x = up(x)
-            if i in skips: x = x + skips[i]
-            x = self._run(blocks, x, cond)
-        return self.out(F.silu(self.norm(x)))
+# %% ../nbs/01_unet.ipynb #0d1e79ce
+@patch
+def _run(self: UNet, blocks, x, cond):
+    if cond is not None and len(blocks): cond = F.adaptive_avg_pool2d(cond, x.shape[-2:]) if x.shape[-1] <= cond.shape[-1] else F.interpolate(cond, x.shape[-2:], mode="bilinear")
+    for b in blocks: x = b(x, cond)
+    return x
+
+@patch
+def forward(self: UNet,
+            x): # (B, c_in, H/2^in_level, W/2^in_level) float
+    "-> (B, c_out, H/2^out_level, W/2^out_level)"
+    step = 2 ** (self.deepest - self.in_level)
+    if x.dim() != 4 or x.shape[1] != self.c_in or x.shape[2] % step or x.shape[3] % step:
+        raise ValueError(f"UNet: expected (B, {self.c_in}, H, W) with H and W multiples of {step}, got {tuple(x.shape)}")
+    cond = torch.cat([x, positional_encoding(*x.shape[-2:], self.pe_channels, x.device).to(x.dtype).expand(len(x), -1, -1, -1)], 1) if self.pe_channels else None
+    x, skips = self.stem(x), {}
+    for i, blocks, down in zip(range(self.in_level, self.deepest), self.down_blocks, self.down):
+        skips[i] = x = self._run(blocks, x, cond)
+        x = down(x)
+    x = self._run(self.middle, x, cond)
+    for i, up, blocks in zip(range(self.deepest - 1, -1, -1), self.up, self.up_blocks):
+        x = up(x)
+        if i in skips: x = x + skips[i]
+        x = self._run(blocks, x, cond)
+    return self.out(F.silu(self.norm(x)))

@@ -296,6 +296,8 @@ class CodebookStart(Callback):
         if self.started: return
         if self.pct_train < self.at or not self.training: self.learn.xb = (*self.xb, None, False)
         else: self.start()
+    def after_train(self): # a machine so slow that the time is over before this share of it was trained
+        if not self.started and self.epoch == self.n_epoch - 1: self.start()
 
     @torch.no_grad()
     def start(self):

@@ -300,13 +300,14 @@ class TokenBatches(Batches):
 
 # %% ../nbs/12_generation.ipynb #ef61cd45
 class ClassDropout(Callback):
-    "Hide the classes of some training images, and of all validation images."
+    "Hide the classes of some training images, and of all validation images; a model without classes gets none."
     order = 2
     def __init__(self,
                  p: float = 0.15): # share of training images without class
         self.p = p
     def before_batch(self):
         tokens, classes = self.xb
+        if not self.model.config.n_classes: self.learn.xb = (tokens,); return
         hide = torch.rand(len(classes), device=classes.device) < (self.p if self.training else 2.)
         self.learn.xb = tokens, classes.masked_fill(hide, self.model.config.n_classes)
 

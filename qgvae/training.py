@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['recipes', 'RUN_FILES', 'cropped', 'TokenizerLoss', 'psnr', 'measure', 'Recipe', 'orthogonalize', 'MuonAdamW',
-           'processes', 'Clock', 'CodebookStart', 'VoronoiReset', 'MovingCodebook', 'AverageGradients',
-           'OrderedDropout', 'EMA', 'TrainingDiverged', 'StopOnNaN', 'Autocast', 'probe_precision', 'Progress',
-           'WordUsage', 'SmoothLoss', 'Snapshots', 'qgvae_learner', 'epochs_done', 'fit', 'write_whole',
+           'schedule_free', 'processes', 'Clock', 'CodebookStart', 'VoronoiReset', 'MovingCodebook', 'AverageGradients',
+           'OrderedDropout', 'EMA', 'ScheduleFree', 'TrainingDiverged', 'StopOnNaN', 'Autocast', 'probe_precision',
+           'Progress', 'WordUsage', 'SmoothLoss', 'Snapshots', 'qgvae_learner', 'epochs_done', 'fit', 'write_whole',
            'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'report', 'EpochLines', 'contact_sheet', 'Sheet',
            'StopGently', 'folder_recipe', 'find_recipe', 'make_plan', 'model_card', 'write_run', 'train']
 
@@ -90,10 +90,10 @@ class Recipe:
     model: QGVAEConfig | VQVAEConfig
     data: str = "digits" # name for `load_images`
     batch_size: int = 16
-    optimizer: str = "muon" # 'muon': Muon for the kernels, AdamW for the rest; 'adamw': AdamW for all
+    optimizer: str = "muon" # 'muon': Muon for the kernels, AdamW for the rest; 'adamw': AdamW for all; 'schedulefree': schedule-free AdamW for all
     lr: float = 4e-3 # highest learning rate of AdamW
     muon_lr: float = 0.01 # and of Muon
-    schedule: str = "cosine" # 'cosine': up and down; 'constant'
+    schedule: str = "cosine" # 'cosine': up and down; 'constant': up and no more
     warmup: float = 0.1 # share of the run in which the learning rate rises
     weight_decay: float = 0.01 # of everything but the codebooks
     betas: tuple = (0.9, 0.99) # AdamW's
@@ -117,7 +117,8 @@ class Recipe:
             self.loss_crop = t, l, h, w = tuple(self.loss_crop)
             if min(t, l) < 0 or min(h, w) < 1 or t + h > self.model.height or l + w > self.model.width: raise ValueError(f"loss_crop must be (top, left, height, width) inside of {self.model.height}x{self.model.width}, got {self.loss_crop}")
         if self.schedule not in ("cosine", "constant"): raise ValueError(f"schedule must be 'cosine' or 'constant', got {self.schedule!r}")
-        if self.optimizer not in ("muon", "adamw"): raise ValueError(f"optimizer must be 'muon' or 'adamw', got {self.optimizer!r}")
+        if self.optimizer not in ("muon", "adamw", "schedulefree"): raise ValueError(f"optimizer must be 'muon', 'adamw' or 'schedulefree', got {self.optimizer!r}")
+        if self.optimizer == "schedulefree" and (self.schedule != "constant" or self.ema): raise ValueError(f"the optimizer 'schedulefree' averages the weights itself and needs no schedule, so schedule must be 'constant' and ema 0, got {self.schedule!r} and {self.ema}")
         if not 0 <= self.codebook_start < 1: raise ValueError(f"codebook_start must be in [0, 1), got {self.codebook_start}")
         for name in ("warmup", "reset_until", "ordered", "ema"):
             if not 0 <= getattr(self, name) <= 1: raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
@@ -239,6 +240,14 @@ class MuonAdamW(torch.optim.AdamW):
             for (p, _), u in zip(pairs, steps):
                 p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(u.view(p.shape), alpha=size)
 
+# %% ../nbs/08_training.ipynb #b5801db5
+def schedule_free():
+    "The class `AdamWScheduleFree` of the package schedulefree."
+    try: from schedulefree import AdamWScheduleFree
+    except ImportError as e: raise ValueError("the optimizer 'schedulefree' needs the package schedulefree: pip install 'qgvae[schedulefree]'") from e
+    return AdamWScheduleFree
+
+
 # %% ../nbs/08_training.ipynb #32ce9365
 def processes():
     "(rank, number) of the processes that train together (last section); (0, 1) for one alone."
@@ -285,6 +294,11 @@ class Clock(Callback):
     def load_state(self, s): self.done = s["seconds"].item()
 
 # %% ../nbs/08_training.ipynb #ed83cd08
+def _new_words(learn, moved):
+    "Tell who averages the weights which codewords (G, K) were moved."
+    for name in ("ema", "schedule_free"):
+        if hasattr(learn, name): getattr(learn, name).take_over(moved)
+
 class CodebookStart(Callback):
     "Train (and validate) without quantiser until `at`, then set the codebooks by k-means on the encoder's vectors."
     order = 1
@@ -310,7 +324,7 @@ class CodebookStart(Callback):
         model.quantizer.codebook.data.copy_(kmeans(model.quantizer.by_codebook(z)[:, :64 * c.n_words], c.n_words))
         model.train()
         self.started = True
-        if hasattr(self.learn, "ema"): self.ema.take_over(torch.ones_like(model.quantizer.codebook[..., 0], dtype=torch.bool))
+        _new_words(self.learn, torch.ones_like(model.quantizer.codebook[..., 0], dtype=torch.bool))
 
     def state(self): return {"started": torch.tensor(self.started)}
     def load_state(self, s): self.started = bool(s["started"])
@@ -343,8 +357,8 @@ class VoronoiReset(Callback):
         if processes()[1] > 1: dist.all_reduce(self.stats.count); dist.all_reduce(self.stats.mass)
         codebook = self.model.quantizer.codebook
         moved = split_cells(codebook.data, self.stats.count, self.stats.mass, self.noise)
-        clear_moments(self.opt.opt, codebook, moved)
-        if hasattr(self.learn, "ema"): self.ema.take_over(moved)
+        if not hasattr(self.learn, "schedule_free"): clear_moments(self.opt.opt, codebook, moved)
+        _new_words(self.learn, moved)
         self.stats.clear()
 
     def state(self): return dict(count=self.stats.count, mass=self.stats.mass, batches=torch.tensor(self.stats.batches))
@@ -431,6 +445,41 @@ class EMA(Callback):
         self.before_fit()
         self.average.load_state_dict(s)
         self.steps = int(s["n_averaged"])
+
+# %% ../nbs/08_training.ipynb #52bc39ce
+class ScheduleFree(Callback):
+    "Train a schedule-free optimiser at its point y; validate with the average x and end with it."
+    order = 20
+    def after_create(self): schedule_free(); self.kept = None            # refused here if the package is missing
+    def before_train(self): self.opt.opt.train()
+    def before_validate(self):
+        self.kept = [p.detach().clone() for p in self.model.parameters()], [g["train_mode"] for g in self.opt.opt.param_groups]
+        self.opt.opt.eval()
+    @torch.no_grad()
+    def after_validate(self):
+        if self.kept is None: return
+        torch._foreach_copy_(list(self.model.parameters()), self.kept[0])
+        for g, mode in zip(self.opt.opt.param_groups, self.kept[1]): g["train_mode"] = mode
+        self.kept = None
+    clean_up = after_validate
+    def after_fit(self): self.opt.opt.eval()
+
+    @torch.no_grad()
+    def take_over(self, moved):
+        "Codewords that were moved (G, K) have no past to average with."
+        book = self.model.quantizer.codebook
+        state, moved = self.opt.opt.state.get(book, {}), moved[..., None]
+        if "z" in state:
+            state["z"].copy_(torch.where(moved, book, state["z"]))
+            state["exp_avg_sq"].copy_(torch.where(moved, state["exp_avg_sq"].mean(1, keepdim=True), state["exp_avg_sq"]))
+        if moved.all(): self.opt.opt.param_groups[-1].update(k=0, weight_sum=0.)         # the start of the codebooks
+
+    def state(self): return {f"{i}/{k}": torch.tensor(g[k], dtype=torch.float64) for i, g in enumerate(self.opt.opt.param_groups) for k in ("k", "weight_sum", "lr_max", "train_mode")}
+    def load_state(self, s):
+        for name, v in s.items():
+            i, k = name.split("/"); g = self.opt.opt.param_groups[int(i)]
+            g[k] = type(g[k])(v.item())
+
 
 # %% ../nbs/08_training.ipynb #d8415197
 class TrainingDiverged(ValueError): "The loss became NaN or infinite."
@@ -519,8 +568,9 @@ class Snapshots(Callback):
 
     def before_epoch(self): self.new = None
     @torch.no_grad()
-    def after_validate(self):
-        if not self.codebook_start.started: return
+    def after_batch(self):
+        "After the last validation batch, with the weights that were validated."
+        if self.training or self.iter < self.n_iter - 1 or not self.codebook_start.started: return
         y = self.model(self.images.to(self.dls.train.device)).images.clamp(0, 1).cpu()
         self.new = dict(seconds=self.clock.seconds, batches=self.dls.train.position, images=y)
     def after_epoch(self):
@@ -551,7 +601,8 @@ def _optimizer(groups, lr, recipe):
     muon = recipe.optimizer == "muon"
     kernels, rest, book = groups
     groups = [dict(params=kernels, muon=muon), dict(params=rest, muon=False), dict(params=book, muon=False, weight_decay=0.)]
-    return OptimWrapper(opt=MuonAdamW(groups, lr=lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=rest[0].device.type in ("cpu", "cuda")))
+    make = schedule_free() if recipe.optimizer == "schedulefree" else partial(MuonAdamW, fused=rest[0].device.type in ("cpu", "cuda"))
+    return OptimWrapper(opt=make(groups, lr=lr, betas=recipe.betas, weight_decay=recipe.weight_decay))
 
 
 # %% ../nbs/08_training.ipynb #addd09c2
@@ -565,6 +616,7 @@ def _callbacks(recipe, model, minutes, precision, usage, watched):
     if recipe.reset_every != 0: cbs.append(VoronoiReset(recipe.reset_every, recipe.reset_until, recipe.reset_noise))
     if moving: cbs.append(MovingCodebook())
     if recipe.ema: cbs.append(EMA(recipe.ema))
+    if recipe.optimizer == "schedulefree": cbs.append(ScheduleFree())
     if precision == "bf16": cbs.append(Autocast())
     return cbs
 
@@ -604,7 +656,7 @@ def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
 def _schedule(recipe):
     "fastai's one-cycle shape, or a constant, times the highest learning rate of each parameter group."
     highest = [recipe.muon_lr if recipe.optimizer == "muon" else recipe.lr, recipe.lr, recipe.lr]
-    shape = combined_cos(recipe.warmup, 1/25, 1, 1/1000) if recipe.schedule == "cosine" else lambda pct: 1.
+    shape = combined_cos(recipe.warmup, 1/25, 1, 1/1000) if recipe.schedule == "cosine" else lambda pct: min(1., max(1/25, pct / recipe.warmup)) if recipe.warmup else 1.
     return {"lr": lambda pct: [shape(pct) * h for h in highest]}
 
 def epochs_done(learn, epochs):
@@ -905,7 +957,8 @@ def write_run(learn: Learner, # after `fit`
 def _run(learn, epochs, say=print):
     "`fit` in `train`: a run that was killed after its last batch is only finished."
     if learn.opt is not None and epochs_done(learn, epochs) >= epochs:
-        if hasattr(learn, "ema"): learn.ema.after_fit()
+        for name in ("ema", "schedule_free"):
+            if hasattr(learn, name): getattr(learn, name).after_fit()
         learn.model.eval(); learn.sheet.write()
         return
     try:

@@ -16,6 +16,8 @@ licenses = dict(apache2='Apache-2.0')
 statuses = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive']
 py_versions = '3.10 3.11 3.12 3.13'.split()
 
+extras = {o: cfg.get(f'{o}_requirements', '').split() for o in ('eval', 'schedulefree')}
+
 setup(
     name = cfg['lib_name'],
     version = cfg['version'],
@@ -37,7 +39,7 @@ setup(
     package_data = {cfg['lib_name']: cfg.get('package_data', '').split()},
     include_package_data = False,
     install_requires = cfg['requirements'].split(),
-    extras_require = dict(dev=cfg.get('dev_requirements', '').split() + cfg.get('eval_requirements', '').split(), eval=cfg.get('eval_requirements', '').split()),
+    extras_require = dict(dev=sum(extras.values(), cfg.get('dev_requirements', '').split()), **extras),
     entry_points = dict(
         console_scripts = cfg.get('console_scripts', '').split(),
         nbdev = [f"{cfg['lib_name']}={cfg['lib_path']}._modidx:d"],

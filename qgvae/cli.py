@@ -10,6 +10,7 @@ __all__ = ['find_demo', 'cell_names', 'Progress', 'this_python', 'run_notebook',
 
 # %% ../nbs/13_cli.ipynb #8dcd13b5
 import argparse, base64, glob, io, os, re, sys, threading, time, warnings
+from contextlib import contextmanager
 from pathlib import Path
 from . import __version__
 
@@ -582,11 +583,14 @@ def eval_images(
     split:str, # 'train', 'valid' or 'test'
     root:str, # where torchvision's files lie
     config, # of the model
+    own:bool=False, # is this folder the one that the model was trained on? then only its split, else all of it
+    skip:bool=False, # leave out files that cannot be read
 ): # (n, C, H, W) uint8
     "The images to measure on, of the model's size."
     from qgvae.data import load_folder, load_images
-    if os.sep in data or Path(data).is_dir(): return load_folder(data, config.height, config.width, config.channels)
-    x, want = load_images(data, split, root), (config.channels, config.height, config.width)
+    want = (config.channels, config.height, config.width)
+    if not own and (os.sep in data or Path(data).is_dir()): return load_folder(data, config.height, config.width, config.channels, skip=skip)
+    x = load_images(data, split, root, size=want, skip=skip)
     if tuple(x.shape[1:]) != want: raise ValueError(f'the model takes images of {want}, those of {data} are {tuple(x.shape[1:])}: name other ones with --data')
     return x
 
@@ -632,6 +636,7 @@ def evaluate(
     device:str=None, # None: a GPU if there is one
     out:str=None, # result file to write
     force:bool=False, # overwrite
+    skip:bool=False, # leave out files of a folder that cannot be read
 ) -> int: # exit status
     "Measure a model, print a table and write a result file."
     if out: may_write([out], force)
@@ -645,11 +650,13 @@ def evaluate(
     net = load_tokenizer(folder, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     training = training_of(folder)
     data = data or training.get('data', 'digits')
-    images = eval_images(data, split, root, net.config)
+    folder_of_images = os.sep in data or Path(data).is_dir()
+    own = folder_of_images and data == training.get('data')
+    images = eval_images(data, split, root, net.config, own, skip)
     used = images[:limit]
     r = _measured(net, used, protocols if protocol == 'both' else [protocol], lpips, tokens)
     what = describe(net, used)
-    what['data'] = dict(name=Path(data).name, split='all' if data != Path(data).name or Path(data).is_dir() else split, **what['data'], of=len(images))
+    what['data'] = dict(name=Path(data).name, split='all' if folder_of_images and not own else split, **what['data'], of=len(images))
     r = dict(model=Path(model).name, training=training, **what, **r, wall_seconds=round(time.monotonic()-start, 1))
     _print_evaluation(r)
     if out: write_file(out, (json.dumps(r, indent=1)+'\n').encode()); say(f'result: {out}')
@@ -675,6 +682,15 @@ def _print_evaluation(r):
     print('\n[ ]: 95 % bootstrap interval of the mean over the images')
 
 # %% ../nbs/13_cli.ipynb #5b0dd057
+@contextmanager
+def _processes_of_torchrun():
+    "Join the processes that torchrun has started, if it has."
+    if int(os.environ.get('WORLD_SIZE', 1)) == 1: yield; return
+    import torch
+    torch.distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo')
+    try: yield
+    finally: torch.distributed.destroy_process_group()
+
 def train(
     what:str=None, # name of a recipe, or a folder of images; None: what is resumed
     out:str=None, # folder of the run; None: train_out/ and the name of the recipe
@@ -688,32 +704,41 @@ def train(
         changes = [*how['settings']] + ([] if how['ordered'] is None else [f"ordered={how['ordered']}"])
         print(find_recipe(what, how['size'])[1].override(*changes).to_json())
         return 0
-    try: run(what, out or Path('train_out')/find_recipe(what, how['size'])[0].replace('/', '-'), say=lambda text: print(text, flush=True), **how)
-    except TrainingDiverged as e: say(f'qgvae: {e}'); return 1
+    out = out or Path('train_out')/find_recipe(what, how['size'])[0].replace('/', '-')
+    with _processes_of_torchrun():
+        try: run(what, out, say=lambda text: print(text, flush=True), **how)
+        except TrainingDiverged as e: say(f'qgvae: {e}'); return 1
     return 0
 
 # %% ../nbs/13_cli.ipynb #2c8bd8cd
+_train_examples = """examples:
+  qgvae train digits --minutes 4                    the digits that come with the package
+  qgvae train photos --minutes 60 --out mine        a model for the images in the folder photos
+  qgvae train --resume --out mine                   go on after Ctrl-C or a crash
+  qgvae encode a.jpg -o a.qgv --model mine          use it; qgvae eval mine --data photos measures it"""
+
 def _train_parser(subs):
     "The sub-command `train`."
     p = subs.add_parser('train', help='train a recipe, or a model for a folder of images',
-        description='Train a recipe on its data set, or a model for a folder of images. The folder of the run gets checkpoints and a picture on the way, and at the end the model, its card and its result file.')
-    p.add_argument('what', metavar='RECIPE_OR_FOLDER', nargs='?', help='name of a recipe, or a folder of images')
+        formatter_class=argparse.RawDescriptionHelpFormatter, description='Train a recipe on its data set, or a model for a folder of images. The folder of the run gets\ncheckpoints and a picture on the way, and at the end the model, its card and its result file.', epilog=_train_examples)
+    p.add_argument('what', metavar='RECIPE_OR_FOLDER', nargs='?', help='name of a recipe (qgvae train alone lists them), or a folder of images of any size and format')
     p.add_argument('--out', metavar='FOLDER', help='folder of the run (default: train_out/ and the name of the recipe)')
     p.add_argument('--resume', action='store_true', help='go on with the run in the folder; it keeps its settings')
     p.add_argument('--force', action='store_true', help='overwrite the run in the folder')
     p.add_argument('--show', action='store_true', help='only print the recipe')
-    p.add_argument('--minutes', metavar='M', type=float, help='training time (default: epochs)')
+    p.add_argument('--minutes', metavar='M', type=float, help='training time (default: as many epochs as the recipe says)')
     p.add_argument('--epochs', metavar='N', type=int, help="passes over the data (default: the recipe's), or with --minutes into how many parts the time is cut")
     p.add_argument('--ordered', metavar='P', type=float, nargs='?', const=0.15, help='order the tokens from coarse to fine: probability that a sample loses its tail (0.15 if P is left out)')
     p.add_argument('--set', metavar='KEY=VALUE', dest='settings', nargs='+', action='extend', default=[], help='settings that differ from the recipe, as --show prints them; those of the model as model.KEY')
     p.add_argument('--images', metavar='N', type=int, help='train on the first N images only')
     p.add_argument('--size', metavar='PIXELS', type=int, default=64, help='height and width to which the images of a folder are brought (default: 64)')
-    p.add_argument('--skip', action='store_true', help='leave out files that cannot be read')
+    p.add_argument('--skip', action='store_true', help='leave out files of the folder that cannot be read (default: name them and stop)')
     p.add_argument('--precision', choices=('auto', 'fp32', 'bf16'), default='auto', help='auto: whichever a short trial finds faster')
     p.add_argument('--device', help='cpu, cuda, cuda:1 ... (default: a GPU if there is one)')
     p.add_argument('--root', metavar='FOLDER', default='data', help='where the data sets lie (default: data)')
     p.add_argument('--download', action='store_true', help='let torchvision download a missing data set')
     p.add_argument('--test', action='store_true', help='measure the test split, too: once, when all choices are made')
+    p.add_argument('--half', action='store_true', help='keep the weights with 16 bits each: half the file')
     p.add_argument('--result', metavar='FILE', dest='result_file', help='where another copy of the result file goes')
     p.set_defaults(func=train)
 
@@ -776,7 +801,8 @@ def _eval_parser(subs):
     p.add_argument('model', metavar='MODEL', help='folder of the model, its name in the package, or its id on the hub')
     p.add_argument('--data', metavar='NAME', help='digits, mnist, fashion_mnist, cifar10, svhn, or a folder of images (default: what the model was trained on, if its result.json says so, else digits)')
     p.add_argument('--root', default='data', metavar='FOLDER', help="where torchvision's files of the data set lie (default: data)")
-    p.add_argument('--split', choices=('train', 'valid', 'test'), default='test', help='(default: test)')
+    p.add_argument('--split', choices=('train', 'valid', 'test'), default='test', help='of a data set, or of the folder that the model was trained on; of other folders all images are taken (default: test)')
+    p.add_argument('--skip', action='store_true', help='leave out files of a folder that cannot be read (default: name them and stop)')
     p.add_argument('--protocol', choices=('native', 'upscaled256', 'both'), default='both', help='compare images at their own size, enlarged to 256 x 256, or both ways (default: both)')
     p.add_argument('--limit', metavar='N', type=int, help='only the first N images')
     p.add_argument('--tokens', metavar='K', type=int, help='only the first K tokens of each image, for a model that was trained in order')

@@ -8,7 +8,7 @@ __all__ = ['TokenizerConfig', 'QGVAEConfig', 'VQVAEConfig', 'check_images', 'che
            'load_tokenizer']
 
 # %% ../nbs/06_model.ipynb #1ec70a6d
-import dataclasses, hashlib, json, math, re
+import copy, dataclasses, hashlib, json, math, re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -243,6 +243,19 @@ def decode(self: Tokenizer,
     if not len(tokens): return torch.empty(0, c.channels, c.height, c.width, device=tokens.device)
     q = self.quantizer.lookup(tokens.long())
     return self.render(nn.functional.pad(q, (0, 0, 0, c.n_tokens - q.shape[1]))).clamp(0, 1)
+
+# %% ../nbs/06_model.ipynb #3f464e90
+@patch
+def save_pretrained(self: Tokenizer,
+                    folder: str | Path, # gets config.json and model.safetensors
+                    dtype: torch.dtype | None = None, # of the weights in the file: torch.float16, or None: as they are
+                    **hub): # for huggingface_hub: push_to_hub, repo_id ...
+    "Write the model, as huggingface_hub's mixin does, if asked with weights of half the size."
+    if dtype not in (None, torch.float16): raise ValueError(f"save_pretrained: dtype must be None or torch.float16, got {dtype}")
+    model = self if dtype is None else copy.deepcopy(self).to(dtype)
+    if not all(v.isfinite().all() for v in model.state_dict().values()): raise ValueError("save_pretrained: a weight is NaN, infinite or too large for 16 bits")
+    return super(Tokenizer, model).save_pretrained(folder, **hub)
+
 
 # %% ../nbs/06_model.ipynb #ed25acc2
 @patch(cls_method=True)

@@ -254,7 +254,7 @@ def save_pretrained(self: Tokenizer,
     if dtype not in (None, torch.float16): raise ValueError(f"save_pretrained: dtype must be None or torch.float16, got {dtype}")
     model = self if dtype is None else copy.deepcopy(self).to(dtype)
     if not all(v.isfinite().all() for v in model.state_dict().values()): raise ValueError("save_pretrained: a weight is NaN, infinite or too large for 16 bits")
-    return super(Tokenizer, model).save_pretrained(folder, **hub)
+    return super(Tokenizer, model).save_pretrained(folder, config=dataclasses.asdict(self.config), **hub)
 
 
 # %% ../nbs/06_model.ipynb #ed25acc2

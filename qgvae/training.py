@@ -972,7 +972,7 @@ _only_digits = "It knows nothing but digits: other images come out as something 
 _mnist = "The images are MNIST's (by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, CC BY-SA 3.0), 5,000 of the training set kept for validation. " + _only_digits
 CARD_NOTES = {
     "digits": "The images are the embedded digits, a sample of MNIST (by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, CC BY-SA 3.0). " + _only_digits,
-    "mnist": "The run was started before the recipe had its name, as `digits` with these changes; its settings are those of the recipe `mnist`. " + _mnist,
+    "mnist": _mnist,
     "mnist-ordered": _mnist,
 }
 

@@ -429,13 +429,14 @@ class CodebookHealth(Callback):
     def after_fit(self):
         if self.verbose: print("\n".join(self.advice) or "no advice: the codebooks are in use")
 
-# %% ../nbs/09_evaluation.ipynb #31a22306
+# %% ../nbs/09_evaluation.ipynb #966519ff
 class Coded(NamedTuple):
     "What a codec gives for n images."
     images: torch.Tensor # (n, C, H, W) float in [0, 1], as decoded
     payload: torch.Tensor # (n,) double, bytes that differ from image to image
     file: torch.Tensor # (n,) double, bytes of the whole file
 
+# %% ../nbs/09_evaluation.ipynb #31a22306
 def _frame_bytes(data):
     "Bytes of the frames in AV1 data, without the units that tell the decoder what is to come."
     i = total = 0

@@ -613,25 +613,32 @@ class ImageGenerator:
     def decode(self, tokens, batch_size=250): # (n, k) long
         "(n, C, H, W) float in [0, 1] on the CPU"
         return torch.cat([self.tokenizer.decode(t).cpu() for t in tokens.split(batch_size)])
-    def sample(self,
-               n: int = 16, # images
-               **how): # what `generate` takes
-        "(n, C, H, W) float in [0, 1]: new images."
-        return self.decode(self.gpt.generate(n, **how))
-    def complete(self,
-                 images, # (n, C, H, W) float in [0, 1]
-                 k: int, # tokens to keep of each
-                 **how): # what `generate` takes
-        "(n, C, H, W) float in [0, 1]: images with the same first k tokens."
-        N = self.gpt.config.n_tokens
-        if not isinstance(k, int) or not 0 <= k <= N: raise ValueError(f"k must be a whole number in 0..{N}, got {k!r}")
-        tokens = self.tokenizer.encode(images.to(self.gpt.start.device))
-        return self.decode(self.gpt.generate(len(images), prefix=tokens[:, :k], **how))
-    def previews(self,
-                 n: int = 1, # images
-                 **how): # what `sampling_steps` takes
-        "An iterator over (k, (n, C, H, W) float): the images of the tokens so far."
-        return ((t.shape[1], self.decode(t)) for t in self.gpt.sampling_steps(n, **how))
+
+# %% ../nbs/12_generation.ipynb #761fcb71
+@patch
+def sample(self: ImageGenerator,
+           n: int = 16, # images
+           **how): # what `generate` takes
+    "(n, C, H, W) float in [0, 1]: new images."
+    return self.decode(self.gpt.generate(n, **how))
+
+@patch
+def complete(self: ImageGenerator,
+             images, # (n, C, H, W) float in [0, 1]
+             k: int, # tokens to keep of each
+             **how): # what `generate` takes
+    "(n, C, H, W) float in [0, 1]: images with the same first k tokens."
+    N = self.gpt.config.n_tokens
+    if not isinstance(k, int) or not 0 <= k <= N: raise ValueError(f"k must be a whole number in 0..{N}, got {k!r}")
+    tokens = self.tokenizer.encode(images.to(self.gpt.start.device))
+    return self.decode(self.gpt.generate(len(images), prefix=tokens[:, :k], **how))
+
+@patch
+def previews(self: ImageGenerator,
+             n: int = 1, # images
+             **how): # what `sampling_steps` takes
+    "An iterator over (k, (n, C, H, W) float): the images of the tokens so far."
+    return ((t.shape[1], self.decode(t)) for t in self.gpt.sampling_steps(n, **how))
 
 # %% ../nbs/12_generation.ipynb #9d6fde49
 def _nearest(a, b, k, chunk=1000):

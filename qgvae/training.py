@@ -114,23 +114,29 @@ class Recipe:
 
     def __post_init__(self):
         self.betas, self.inferred = tuple(self.betas), tuple(self.inferred)
-        if self.loss_crop is not None:
-            self.loss_crop = t, l, h, w = tuple(self.loss_crop)
-            if min(t, l) < 0 or min(h, w) < 1 or t + h > self.model.height or l + w > self.model.width: raise ValueError(f"loss_crop must be (top, left, height, width) inside of {self.model.height}x{self.model.width}, got {self.loss_crop}")
-        if self.schedule not in ("cosine", "constant"): raise ValueError(f"schedule must be 'cosine' or 'constant', got {self.schedule!r}")
-        if self.optimizer not in ("muon", "adamw", "schedulefree"): raise ValueError(f"optimizer must be 'muon', 'adamw' or 'schedulefree', got {self.optimizer!r}")
-        if self.optimizer == "schedulefree" and (self.schedule != "constant" or self.ema): raise ValueError(f"the optimizer 'schedulefree' averages the weights itself and needs no schedule, so schedule must be 'constant' and ema 0, got {self.schedule!r} and {self.ema}")
-        if not 0 <= self.codebook_start < 1: raise ValueError(f"codebook_start must be in [0, 1), got {self.codebook_start}")
-        for name in ("warmup", "reset_until", "ordered", "ema"):
-            if not 0 <= getattr(self, name) <= 1: raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        q = getattr(self.model, "quantizer", "own")
-        if q != "own" and not library_quantizers[q].free_words and (self.codebook_start or self.reset_every != 0):
-            raise ValueError(f"the words of the quantizer {q!r} cannot be placed, so codebook_start and reset_every must be 0, got {self.codebook_start} and {self.reset_every}")
+        if self.loss_crop is not None: self.loss_crop = tuple(self.loss_crop)
+        _check_recipe(self)
 
     @property
     def kind(self): return "qgvae" if isinstance(self.model, QGVAEConfig) else "vqvae"
     def build(self): return (QGVAE if self.kind == "qgvae" else VQVAE)(self.model)
     def to_json(self): return json.dumps(dict(kind=self.kind, **dataclasses.asdict(self)), indent=1)
+
+# %% ../nbs/08_training.ipynb #72ad234d
+def _check_recipe(r):
+    "Raise a ValueError for settings that do not go together."
+    if r.loss_crop is not None:
+        t, l, h, w = r.loss_crop
+        if min(t, l) < 0 or min(h, w) < 1 or t + h > r.model.height or l + w > r.model.width: raise ValueError(f"loss_crop must be (top, left, height, width) inside of {r.model.height}x{r.model.width}, got {r.loss_crop}")
+    if r.schedule not in ("cosine", "constant"): raise ValueError(f"schedule must be 'cosine' or 'constant', got {r.schedule!r}")
+    if r.optimizer not in ("muon", "adamw", "schedulefree"): raise ValueError(f"optimizer must be 'muon', 'adamw' or 'schedulefree', got {r.optimizer!r}")
+    if r.optimizer == "schedulefree" and (r.schedule != "constant" or r.ema): raise ValueError(f"the optimizer 'schedulefree' averages the weights itself and needs no schedule, so schedule must be 'constant' and ema 0, got {r.schedule!r} and {r.ema}")
+    if not 0 <= r.codebook_start < 1: raise ValueError(f"codebook_start must be in [0, 1), got {r.codebook_start}")
+    for name in ("warmup", "reset_until", "ordered", "ema"):
+        if not 0 <= getattr(r, name) <= 1: raise ValueError(f"{name} must be in [0, 1], got {getattr(r, name)}")
+    q = getattr(r.model, "quantizer", "own")
+    if q != "own" and not library_quantizers[q].free_words and (r.codebook_start or r.reset_every != 0):
+        raise ValueError(f"the words of the quantizer {q!r} cannot be placed, so codebook_start and reset_every must be 0, got {r.codebook_start} and {r.reset_every}")
 
 # %% ../nbs/08_training.ipynb #c24d0433
 def _parse(key, text, kind):

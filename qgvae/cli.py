@@ -695,10 +695,11 @@ def train(
     what:str=None, # name of a recipe, or a folder of images; None: what is resumed
     out:str=None, # folder of the run; None: train_out/ and the name of the recipe
     show:bool=False, # only print the recipe
-    **how, # of `qgvae.training.train`
+    **how, # of `qgvae.runs.train`
 ) -> int: # exit status: 0, or 1 if the training has diverged
     "Train a model."
-    from qgvae.training import TrainingDiverged, find_recipe, recipes, train as run
+    from qgvae.runs import find_recipe, train as run
+    from qgvae.training import TrainingDiverged, recipes
     if what is None and not (how['resume'] and out): raise ValueError(f"name a recipe or a folder of images, or the folder of a run with --resume --out FOLDER; the recipes are {', '.join(recipes)}")
     if show:
         changes = [*how['settings']] + ([] if how['ordered'] is None else [f"ordered={how['ordered']}"])

@@ -20,7 +20,7 @@ from torch import nn
 from fastai.callback.core import Callback
 from fastprogress.fastprogress import progress_bar
 from .data import to_float
-from .training import _commit, _machine
+from .training import device_name, git_commit
 from .fourier import PCA, dct_decode, dct_encode, dct_matrix, dft_decode, dft_encode
 
 # %% ../nbs/09_evaluation.ipynb #d5711838
@@ -345,7 +345,7 @@ def describe(model, # a tokenizer
     version = lambda m: importlib.metadata.version(m) if importlib.util.find_spec(m.replace("-", "_")) else None
     return dict(kind=type(model).__name__.lower(), config=dataclasses.asdict(model.config), parameters=sum(p.numel() for p in model.parameters()),
                 data=dict(images=len(images), sha256=hashlib.sha256(images.contiguous().numpy().tobytes()).hexdigest()[:16]),
-                device=_machine(next(model.parameters()).device), commit=_commit(), date=time.strftime("%Y-%m-%d"),
+                device=device_name(next(model.parameters()).device), commit=git_commit(), date=time.strftime("%Y-%m-%d"),
                 versions={m: version(m) for m in ("torch", "torchvision", "torchmetrics", "lpips")})
 
 # %% ../nbs/09_evaluation.ipynb #b52a7bd4

@@ -29,7 +29,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import load_file
 from .model import Tokenizer, load_tokenizer, model_folder
 from .data import Batches, to_float
-from .training import Autocast, Clock, EMA, MuonAdamW, Progress, SmoothLoss, StopOnNaN, _commit, _machine
+from .training import Autocast, Clock, EMA, MuonAdamW, Progress, SmoothLoss, StopOnNaN, device_name, git_commit
 from .codec import fingerprint
 
 # %% ../nbs/12_generation.ipynb #54d4a60c
@@ -676,6 +676,6 @@ def gpt_report(learn: Learner, # after `fit`
         return r | (dict(bits_with_class=token_bits(model, s, True).sum(1).mean().item()) if s.classes is not None and model.config.n_classes else {})
     return dict(recipe=json.loads(learn.recipe.to_json()), config=dataclasses.asdict(model.config), plain_bits=model.config.bits, parameters=sum(p.numel() for p in model.parameters()),
         minutes=learn.clock.minutes, seconds=round(learn.clock.done, 1), batches=train.position, precision=learn.precision,
-        device=_machine(train.device), commit=_commit(), date=time.strftime("%Y-%m-%d"), versions={m.__name__: m.__version__ for m in (torch, fastai)},
+        device=device_name(train.device), commit=git_commit(), date=time.strftime("%Y-%m-%d"), versions={m.__name__: m.__version__ for m in (torch, fastai)},
         data={k: dict(images=len(t), sha256=sha(t)) for k, t in (("trained on", train.images[:, :-1]), *((k, s.tokens) for k, s in splits.items()))},
         curve=[{k: round(v, 3) for k, v in r.items()} for r in learn.curve.rows], results={k: measured(s) for k, s in splits.items()})

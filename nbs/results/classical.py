@@ -13,7 +13,7 @@ import torch
 from PIL import features
 from qgvae.data import load_images
 from qgvae.evaluation import AlexNetFeatures, Frechet, LinearCodec, PillowCodec, at_size, protocols
-from qgvae.training import _commit, _machine
+from qgvae.training import device_name, git_commit
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--data", default="digits")
@@ -64,7 +64,7 @@ for name in a.codecs:
                  data=dict(name=a.data, split=a.split, images=len(used), sha256=sha(used), of=len(images)),
                  n=one["n"], bits=dict(allowed=8 * a.size, by=by, payload=8 * one["payload"], file=8 * one["file"], fits=one["fits"]),
                  protocols={q: {k: v for k, v in f.items() if k in ("psnr", "ssim", "lpips")} for q, f in found.items()}, **fd,
-                 device=_machine(torch.device("cpu")), commit=_commit(), date=time.strftime("%Y-%m-%d"),
+                 device=device_name(torch.device("cpu")), commit=git_commit(), date=time.strftime("%Y-%m-%d"),
                  versions={m: importlib.metadata.version(m) for m in ("torch", "pillow", "torchmetrics")} | {k: features.version(f) for k, f in (("libjpeg", "jpg"), ("libwebp", "webp"), ("libavif", "avif"))},
                  wall_seconds=round(time.monotonic() - start, 1))
         path.parent.mkdir(parents=True, exist_ok=True)

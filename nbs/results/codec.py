@@ -11,7 +11,7 @@ import numpy as np, torch
 from qgvae.codec import TOTAL, Codec, parts
 from qgvae.data import load_images, to_float
 from qgvae.evaluation import PillowCodec, Scores, rate_distortion
-from qgvae.training import _commit, _machine
+from qgvae.training import device_name, git_commit
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--root", default="data")
@@ -62,5 +62,5 @@ for name, kw in (("jpeg", {}), ("webp", {}), ("avif", dict(speed=6))):
     curves[name] = [row(r["setting"], r["psnr"], r["payload"], r["file"]) for r in rate_distortion(PillowCodec(name, **kw), some, PillowCodec.settings[::2], metrics=("psnr",), progress=False)]
     print(name, curves[name][-1], flush=True)
 result = dict(data=dict(set="mnist", split="test", rates=len(some), coder=len(images), sha256=hashlib.sha256(images.numpy().tobytes()).hexdigest()[:16]), protocol="native; psnr: median over the images, mean: their mean with its 95 % interval; mean bytes",
-              models=ids, curves=curves, coder=coders, commit=_commit(), device=_machine(torch.device("cpu")), date=time.strftime("%Y-%m-%d"), torch=torch.__version__)
+              models=ids, curves=curves, coder=coders, commit=git_commit(), device=device_name(torch.device("cpu")), date=time.strftime("%Y-%m-%d"), torch=torch.__version__)
 a.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -18,7 +18,7 @@ from qgvae.data import digits, load_images, to_float
 from qgvae.evaluation import AlexNetFeatures, Frechet
 from qgvae.generation import ImageGenerator, TokenSet, gpt_learner, gpt_recipes, token_bits, tokenize
 from qgvae.model import load_tokenizer, model_folder
-from qgvae.training import _commit, _machine, fit, measure, write_whole
+from qgvae.training import device_name, fit, git_commit, measure, write_whole
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("name", help="of the curve")
@@ -83,7 +83,7 @@ recipe = dataclasses.replace(gpt_recipes[a.recipe], epochs=a.points, patience=a.
 learn = gpt_learner(recipe, tokenizer, tokens["train"], tokens["valid"]._replace(tokens=tokens["valid"].tokens[:250]), precision=a.precision, length=a.batches // a.points)
 curve |= dict(transformer=json.loads(recipe.to_json()), parameters=sum(q.numel() for q in learn.model.parameters()), precision=learn.precision, sampling_seed=0,
               images=len(tokens["train"].tokens), sha256=hashlib.sha256(tokens["train"].tokens.short().contiguous().numpy().tobytes()).hexdigest()[:16],
-              device=_machine(learn.dls.train.device), commit=_commit(), date=time.strftime("%Y-%m-%d"))
+              device=device_name(learn.dls.train.device), commit=git_commit(), date=time.strftime("%Y-%m-%d"))
 learn.add_cb(Measure())
 with learn.no_bar(), learn.no_logging(): fit(learn)
 curve["seconds"] = round(time.time() - start)

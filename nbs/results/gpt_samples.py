@@ -10,7 +10,7 @@ import torch
 from qgvae.data import load_images, to_float
 from qgvae.evaluation import AlexNetFeatures, Frechet
 from qgvae.generation import ImageGenerator, nearest_images, precision_recall, tokenize
-from qgvae.training import _commit, _machine
+from qgvae.training import device_name, git_commit
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("model")
@@ -46,5 +46,5 @@ for name, x in sets.items():
                         nearest=near.median().item(), nearest_smallest=near.min().item())
     print(name, result[name], round(time.time() - start), "s", flush=True)
 out = dict(model=a.model, metric="FD-AlexNet, precision and recall (k = 3) against the first images of MNIST's test split; distance to the nearest of the 55,000 training digits",
-           n=a.n, fold=a.n // a.folds, seed=a.seed, temperature=1., sets=result, device=_machine(torch.device("cpu")), commit=_commit(), date=time.strftime("%Y-%m-%d"), seconds=round(time.time() - start, 1))
+           n=a.n, fold=a.n // a.folds, seed=a.seed, temperature=1., sets=result, device=device_name(torch.device("cpu")), commit=git_commit(), date=time.strftime("%Y-%m-%d"), seconds=round(time.time() - start, 1))
 part = a.out.with_suffix(".part"); part.write_text(json.dumps(out, indent=1) + "\n"); os.replace(part, a.out)

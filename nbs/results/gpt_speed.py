@@ -9,7 +9,7 @@ import argparse, json, statistics, time
 from pathlib import Path
 import torch
 from qgvae.generation import TokenGPT, TokenGPTConfig, draw, word_probabilities
-from qgvae.training import _commit, _machine, recipes, write_whole
+from qgvae.training import device_name, git_commit, recipes, write_whole
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--rounds", type=int, default=5)
@@ -45,4 +45,4 @@ for name, model in models.items():
     result[name] = dict(n_tokens=c.n_tokens, n_words=c.n_words, width=c.width, layers=c.layers, parameters=sum(q.numel() for q in model.parameters()), seconds=seconds, ratio=best["again"] / best["cache"], ratio_of_medians=median["again"] / median["cache"])
     print(name, seconds, round(result[name]["ratio"], 2), round(result[name]["ratio_of_medians"], 2), flush=True)
 write_whole(a.out, (json.dumps(dict(what="CPU seconds for the tokens of some images: with the cache, and with all earlier tokens computed again", images=a.images, threads=1, precision="fp32", models=result,
-    device=_machine(torch.device("cpu")), torch=torch.__version__, commit=_commit(), date=time.strftime("%Y-%m-%d")), indent=1) + "\n").encode())
+    device=device_name(torch.device("cpu")), torch=torch.__version__, commit=git_commit(), date=time.strftime("%Y-%m-%d")), indent=1) + "\n").encode())

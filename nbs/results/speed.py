@@ -11,7 +11,7 @@ import argparse, json, os, platform, statistics, time, warnings
 from pathlib import Path
 import torch
 from qgvae.data import load_images, to_float
-from qgvae.training import TokenizerLoss, _commit, _machine, _optimizer, _param_groups, recipes
+from qgvae.training import TokenizerLoss, _optimizer, _param_groups, device_name, git_commit, recipes
 
 VARIANTS = {"fp32 contiguous": (False, False, False), "fp32 channels-last": (False, True, False), "bf16 channels-last": (True, True, False),
             "bf16 channels-last, compiled": (True, True, True)}         # bf16, channels-last, compiled
@@ -54,8 +54,8 @@ if __name__ == "__main__":
     p.add_argument("--recipes", nargs="+", default=["cifar10", "cifar10-vqvae", "mnist", "mnist-vqvae"]); p.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     a = p.parse_args()
     warnings.simplefilter("ignore"); torch.set_num_threads(1)
-    r = dict(what="a training step (forward, loss, backward, optimiser) in milliseconds, median over rounds", rounds=a.rounds, steps_a_round=a.steps, device=_machine(torch.device("cpu")), system=platform.platform(),
-             commit=_commit(), date=time.strftime("%Y-%m-%d"), versions=dict(torch=torch.__version__), load_before=[round(v, 2) for v in os.getloadavg()], cores=os.cpu_count(), recipes={})
+    r = dict(what="a training step (forward, loss, backward, optimiser) in milliseconds, median over rounds", rounds=a.rounds, steps_a_round=a.steps, device=device_name(torch.device("cpu")), system=platform.platform(),
+             commit=git_commit(), date=time.strftime("%Y-%m-%d"), versions=dict(torch=torch.__version__), load_before=[round(v, 2) for v in os.getloadavg()], cores=os.cpu_count(), recipes={})
     for name in a.recipes:
         recipe = recipes[name]
         x = to_float(load_images(recipe.data, "train", a.root)[:recipe.batch_size])

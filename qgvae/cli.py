@@ -732,7 +732,7 @@ def _train_parser(subs):
     p.add_argument('--ordered', metavar='P', type=float, nargs='?', const=0.15, help='order the tokens from coarse to fine: probability that a sample loses its tail (0.15 if P is left out)')
     p.add_argument('--set', metavar='KEY=VALUE', dest='settings', nargs='+', action='extend', default=[], help='settings that differ from the recipe, as --show prints them; those of the model as model.KEY')
     p.add_argument('--images', metavar='N', type=int, help='train on the first N images only')
-    p.add_argument('--size', metavar='PIXELS', type=int, default=64, help='height and width to which the images of a folder are brought (default: 64)')
+    p.add_argument('--size', metavar='PIXELS', type=int, help='height and width to which the images of a folder are brought (default: 64)')
     p.add_argument('--skip', action='store_true', help='leave out files of the folder that cannot be read (default: name them and stop)')
     p.add_argument('--precision', choices=('auto', 'fp32', 'bf16'), default='auto', help='auto: whichever a short trial finds faster')
     p.add_argument('--device', help='cpu, cuda, cuda:1 ... (default: a GPU if there is one)')

@@ -110,7 +110,7 @@ def folder_recipe(folder: str | Path, # with images, see `find_images`
             with Image.open(path) as im: return im.mode[0] in "1LIF" and im.mode != "LAB"
         except Exception: return True                       # told of when it is read
     f = max(1, int(math.log2(size / 16)))
-    widths = (32, 64, 128, 128, 128, 128)[:f + 1]
+    widths = (32, 64, *[128] * (f - 1))
     return Recipe(QGVAEConfig(channels=1 if all(map(gray, find_images(folder))) else 3, height=size, width=size, n_tokens=64, dim=4, downscale=f, encoder_widths=widths, decoder_widths=widths), data=str(folder))
 
 def find_recipe(what, # a `Recipe`, a name in `recipes`, or a folder of images
@@ -127,18 +127,21 @@ RUN_FILES = ("run.json", "checkpoint.safetensors", "reconstructions.png", "confi
 def make_plan(what, out, resume, force, size, minutes, epochs, ordered, settings, images, precision, half=False):
     "What the run in the folder `out` is to do: from its `run.json` if it is resumed, new otherwise."
     there = [f for f in RUN_FILES if (out/f).exists()]
-    asked = dict(minutes=minutes, epochs=epochs, ordered=ordered, settings=list(settings) or None, images=images, precision=None if precision == "auto" else precision, half=half or None)
+    asked = dict(size=size, minutes=minutes, epochs=epochs, ordered=ordered, settings=list(settings) or None, images=images, precision=None if precision == "auto" else precision, half=half or None)
     if resume:
         if "result.json" in there: raise ValueError(f"the run in {out} is finished: its model is there, and there is nothing to resume")
         if "run.json" not in there: raise ValueError(f"there is no run to resume in {out}")
         plan = json.loads((out/"run.json").read_text())
-        asked["recipe"] = None if what is None else find_recipe(what)[0]
-        differs = [k for k, v in asked.items() if v is not None and v != (plan["name"] if k == "recipe" else plan.get(k))]
+        if what is not None:
+            name, recipe = find_recipe(what)
+            asked |= dict(recipe=name, folder=None if name in recipes else Path(recipe.data).resolve())
+        begun = plan | dict(size=plan["recipe"]["model"]["height"], recipe=plan["name"], folder=Path(plan["recipe"]["data"]).resolve())
+        differs = [k for k, v in asked.items() if v is not None and v != begun.get(k)]
         if differs: raise ValueError(f"the run in {out} was begun with another {', '.join(differs)}; a resumed run keeps its settings, so leave them out")
         return plan
     if there and "run.json" not in there: raise ValueError(f"{out} holds {', '.join(there)}, but not of a run: name another folder")
     if there and not force: raise ValueError(f"{out} holds {', '.join(there)} of another run: resume that one (resume=True, --resume), overwrite it (force=True, --force) or name another folder")
-    name, recipe = find_recipe(what, size)
+    name, recipe = find_recipe(what, size or 64)
     changed = [*settings] + ([] if ordered is None else [f"ordered={ordered}"])
     recipe = recipe.override(*changed)
     if minutes is not None and not minutes > 0: raise ValueError(f"minutes must be > 0, got {minutes}")
@@ -245,7 +248,7 @@ def _run(learn, epochs, out, say=print):
 def _begin_run(out, plan, resume):
     "Clear the folder for a new run and write what is to be done."
     if not resume:
-        for f in RUN_FILES: (out/f).unlink(missing_ok=True)
+        for f in (*RUN_FILES, "SHA256SUMS", "codec.safetensors"): (out/f).unlink(missing_ok=True)     # the last two belong to the model before, if it had them
     write_whole(out/"run.json", (json.dumps(plan, indent=1) + "\n").encode())
 
 def _load_splits(recipe, names, root, download, skip):
@@ -270,7 +273,7 @@ def train(what=None, # a `Recipe`, a name in `recipes`, or a folder of images; N
           out: str | Path = "train_out", # folder of the run
           resume: bool = False, # go on with the run that is there
           force: bool = False, # overwrite the run that is there
-          size: int = 64, # of the images of a folder, pixels
+          size: int | None = None, # of the images of a folder, pixels; None: 64
           minutes: float | None = None, # time box; None: epochs
           epochs: int | None = None, # None: the recipe's; with a time box, its slices
           ordered: float | None = None, # probability that a sample loses its tail

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['find_demo', 'cell_names', 'Progress', 'this_python', 'run_notebook', 'last_text', 'last_picture', 'demo',
-           'image_suffixes', 'find_inputs', 'is_folder', 'names_in', 'may_write', 'write_file', 'read_file', 'say',
-           'say_all', 'named', 'Bar', 'image_rows', 'encode', 'codec_for', 'image_kind', 'decode', 'info', 'compare',
-           'sample', 'training_of', 'eval_images', 'perceptual_metrics', 'evaluate', 'train', 'main']
+           'image_suffixes', 'find_inputs', 'is_folder', 'check_names', 'names_in', 'may_write', 'write_file',
+           'read_file', 'say', 'say_all', 'named', 'Bar', 'image_rows', 'encode', 'codec_for', 'image_kind', 'decode',
+           'info', 'compare', 'sample', 'training_of', 'is_image_folder', 'eval_images', 'check_device',
+           'perceptual_metrics', 'evaluate', 'train', 'main']
 
 # %% ../nbs/13_cli.ipynb #8dcd13b5
 import argparse, base64, glob, io, os, re, sys, threading, time, warnings
@@ -180,7 +181,7 @@ def find_inputs(
         if name == '-': found.append('-')
         elif p.is_file(): found.append(p)
         elif p.is_dir():
-            inside = sorted(o for o in p.rglob('*') if o.is_file() and o.suffix.lower() in suffixes and not o.name.startswith('.'))
+            inside = sorted(o for o in p.rglob('*') if o.is_file() and o.suffix.lower() in suffixes and not any(part.startswith('.') for part in o.relative_to(p).parts))
             if not inside: raise ValueError(f'{name}: no fitting files in this folder')
             found += inside
         else:
@@ -196,6 +197,16 @@ def is_folder(
     "Is that where several files go?"
     return out != '-' and (out.endswith(('/', os.sep)) or Path(out).is_dir())
 
+def check_names(
+    inputs:list, # of Path, or '-'
+    names:list, # of the result of each
+):
+    "Raise a ValueError if two results would have the same name."
+    first = {}
+    for o,name in zip(inputs, names):
+        if name in first: raise ValueError(f'{first[name]} and {o} would both become {name}')
+        first[name] = o
+
 def names_in(
     folder:str, # where they go
     inputs:list, # of Path, or '-'
@@ -203,8 +214,7 @@ def names_in(
 ) -> list: # of Path, one per input
     "What the results are called."
     names = [Path(folder)/(('stdin' if o == '-' else o.stem)+suffix) for o in inputs]
-    for i,o in enumerate(names):
-        if o in names[:i]: raise ValueError(f'{inputs[names.index(o)]} and {inputs[i]} would both become {o}')
+    check_names(inputs, names)
     return names
 
 def may_write(
@@ -389,13 +399,12 @@ def decode(
     if tokens is not None and tokens < 0: raise ValueError(f'--tokens must be at least 0, got {tokens}')
     if not each and len(inputs) > 1: raise ValueError(f'{len(inputs)} files need a folder: give -o a name that ends in /')
     outs, bar = names_in(out, inputs, suffix) if each else [out], Bar(len(inputs), 'decoded')
-    if out != '-': may_write(outs, force)
-    for o,target in zip(inputs, outs):
+    for o,target,data in _read_all(inputs, outs, each, suffix, force):
         try:
-            data = read_file(o)
+            if isinstance(data, Exception): raise data
             codec = codec_for(read_header(data), model, known)
             unpacked = codec.unpack(data)
-            made = _write_images(codec, unpacked, target, tokens, model_size, suffix, each, force)
+            made = _write_images(codec, unpacked, target, tokens, model_size, suffix)
             lines.append(f"{named(o)} -> {made[0] if made else 'nothing'}{f' ... {made[-1]}' if len(made) > 1 else ''}" + (f' ({unpacked.note})' if unpacked.note else ''))
         except (BitstreamError, OSError) as e: lines.append(f'qgvae: {named(o)}: {e}'); status = 1
         bar.step()
@@ -403,14 +412,34 @@ def decode(
     say_all(lines)
     return status
 
+# %% ../nbs/13_cli.ipynb #dde08814
+def _numbered(target, n, first, suffix):
+    "The names of the first images of a file of n."
+    return [target] if n == 1 else [target.with_name(f"{target.stem}-{i:0{len(str(n))}}{suffix}") for i in range(1, first+1)]
+
+def _read_all(inputs, outs, each, suffix, force):
+    "[(input, target, its bytes or what is wrong with it)]; nothing is begun if two images would get the same name or one may not be written."
+    from qgvae.codec import BitstreamError, read_header
+    found, of, names = [], [], []
+    for o,target in zip(inputs, outs):
+        try:
+            data = read_file(o)
+            n = read_header(data).n
+            if n > 1 and not each: raise ValueError(f'the file holds {n} images: give -o a name that ends in /')
+            made = _numbered(target, n, min(n, len(data)), suffix)          # an image takes a byte at least
+            names += made; of += [o]*len(made)
+        except (BitstreamError, OSError) as e: data = e
+        found.append((o, target, data))
+    check_names(of, names)
+    may_write([o for o in names if str(o) != '-'], force)
+    return found
+
 # %% ../nbs/13_cli.ipynb #3ee97f01
-def _write_images(codec, unpacked, target, tokens, model_size, suffix, each, force):
+def _write_images(codec, unpacked, target, tokens, model_size, suffix):
     "The images of one file, numbered if it is one of many."
     from qgvae.codec import restore_image, to_pil
     n, fit = unpacked.header.n, unpacked.header.fit
-    if n > 1 and not each: raise ValueError(f'the file holds {n} images: give -o a name that ends in /')
-    targets = [target] if n == 1 else [target.with_name(f"{target.stem}-{i:0{len(str(n))}}{suffix}") for i in range(1, len(unpacked.records)+1)]
-    if str(target) != '-': may_write(targets, force)
+    targets = _numbered(target, n, len(unpacked.records), suffix)
     for r,x,t in zip(unpacked.records, codec.images(unpacked, tokens), targets):
         im = to_pil(x)
         if r.size and not model_size: im = restore_image(im, r.size, fit)
@@ -462,6 +491,7 @@ def compare(
 ) -> int: # exit status: 0, or 1 if an image has failed
     "Compare with JPEG, WebP and AVIF at nearly the same size."
     from qgvae.codec import Codec
+    if out and Path(out).suffix.lower() != '.png': raise ValueError(f'-o must be a name that ends in .png, got {out!r}')
     if out: may_write([out], force)
     inputs, codec, failed, rows = find_inputs(inputs, image_suffixes()), Codec.from_pretrained(model), [], []
     print(f"{'image':20} {'format':6} {'file':>6} {'payload':>8} {'PSNR':>7}")
@@ -569,14 +599,22 @@ def _sample_parser(subs):
 # %% ../nbs/13_cli.ipynb #81331234
 def training_of(
     folder:Path, # of a model
-) -> dict: # name, data, minutes, batches ... of its training; {} if nothing is known
+) -> dict: # name, data, loss_crop (top, left, height, width), minutes, batches ... of its training; {} if nothing is known
     "What `result.json` in a model's folder tells of its training."
     import json
     if not (p := folder/'result.json').is_file(): return {}
     try:
         r = json.loads(p.read_text())
-        return dict(data=r['recipe']['data'], ordered=r['recipe']['ordered']) | {k: r[k] for k in ('name', 'changed', 'minutes', 'seconds', 'batches', 'precision', 'device', 'commit') if k in r}
+        crop = r['recipe'].get('loss_crop')
+        return dict(data=r['recipe']['data'], ordered=r['recipe']['ordered']) | (dict(loss_crop=crop) if crop else {}) | {k: r[k] for k in ('name', 'changed', 'minutes', 'seconds', 'batches', 'precision', 'device', 'commit') if k in r}
     except (ValueError, KeyError, TypeError) as e: raise ValueError(f'{p} is not a result file of a training ({type(e).__name__}: {e})') from e
+
+def is_image_folder(
+    data:str, # as given with --data
+) -> bool: # a folder of images, no name of a data set
+    "Is that a folder? The names of data sets come first; a folder of the same name is meant by `./name`."
+    from qgvae.data import IMAGE_SETS
+    return data not in IMAGE_SETS and (os.sep in data or Path(data).is_dir())
 
 def eval_images(
     data:str, # name for `load_images`, or a folder of images
@@ -589,10 +627,23 @@ def eval_images(
     "The images to measure on, of the model's size."
     from qgvae.data import load_folder, load_images
     want = (config.channels, config.height, config.width)
-    if not own and (os.sep in data or Path(data).is_dir()): return load_folder(data, config.height, config.width, config.channels, skip=skip)
+    if not own and is_image_folder(data): return load_folder(data, config.height, config.width, config.channels, skip=skip)
     x = load_images(data, split, root, size=want, skip=skip)
     if tuple(x.shape[1:]) != want: raise ValueError(f'the model takes images of {want}, those of {data} are {tuple(x.shape[1:])}: name other ones with --data')
     return x
+
+# %% ../nbs/13_cli.ipynb #96f3e3c5
+def check_device(
+    name:str, # as given with --device
+) -> str: # the same
+    "Raise a ValueError unless torch can compute on that device."
+    import torch
+    able = ['cpu', *(['cuda', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))] if torch.cuda.is_available() else []), *['mps']*torch.backends.mps.is_available()]
+    try: torch.zeros(1, device=name).item()
+    except Exception as e:                     # torch raises many kinds
+        why = (str(e) or type(e).__name__).splitlines()[0]
+        raise ValueError(f"--device must be {' or '.join(able)} on this machine, got {name!r}" + ('' if 'device string' in why else f' ({why})')) from e
+    return name
 
 # %% ../nbs/13_cli.ipynb #fb628b02
 def perceptual_metrics(
@@ -646,11 +697,12 @@ def evaluate(
     from qgvae.model import load_tokenizer, model_folder
     try: from qgvae.evaluation import describe, protocols
     except ImportError as e: raise ValueError(str(e)) from e
+    device = check_device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     start, folder = time.monotonic(), model_folder(model)
-    net = load_tokenizer(folder, device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    net = load_tokenizer(folder, device)
     training = training_of(folder)
     data = data or training.get('data', 'digits')
-    folder_of_images = os.sep in data or Path(data).is_dir()
+    folder_of_images = is_image_folder(data)
     own = folder_of_images and data == training.get('data')
     images = eval_images(data, split, root, net.config, own, skip)
     used = images[:limit]
@@ -680,6 +732,9 @@ def _print_evaluation(r):
     print(f"{'bits':12}{b['nominal']:.1f}, entropy {cell(b['entropy'], 1)}")
     print(f"{'words':12}{w['unused']:.1%} of {w['codebooks']} x {w['each']} unused, mean perplexity {w['perplexity']:.1f}")
     print('\n[ ]: 95 % bootstrap interval of the mean over the images')
+    if crop := t.get('loss_crop'):
+        top, left, height, width = crop
+        print(f"All is measured over the whole image. In the training, and for the model's card, only rows {top} to {top+height-1} and columns {left} to {left+width-1} count (loss_crop), so the figures differ.")
 
 # %% ../nbs/13_cli.ipynb #5b0dd057
 @contextmanager
@@ -705,6 +760,7 @@ def train(
         changes = [*how['settings']] + ([] if how['ordered'] is None else [f"ordered={how['ordered']}"])
         print(find_recipe(what, how['size'])[1].override(*changes).to_json())
         return 0
+    if how.get('device'): check_device(how['device'])
     out = out or Path('train_out')/find_recipe(what, how['size'])[0].replace('/', '-')
     with _processes_of_torchrun():
         try: run(what, out, say=lambda text: print(text, flush=True), **how)
@@ -733,7 +789,7 @@ def _train_parser(subs):
     p.add_argument('--set', metavar='KEY=VALUE', dest='settings', nargs='+', action='extend', default=[], help='settings that differ from the recipe, as --show prints them; those of the model as model.KEY')
     p.add_argument('--images', metavar='N', type=int, help='train on the first N images only')
     p.add_argument('--size', metavar='PIXELS', type=int, help='height and width to which the images of a folder are brought (default: 64)')
-    p.add_argument('--skip', action='store_true', help='leave out files of the folder that cannot be read (default: name them and stop)')
+    p.add_argument('--skip', action='store_true', help='leave out files of the folder that cannot be read (default: name them and stop); in a set over 4 GiB, whose files are read as they are needed, the next image takes the place of such a file, with or without --skip')
     p.add_argument('--precision', choices=('auto', 'fp32', 'bf16'), default='auto', help='auto: whichever a short trial finds faster')
     p.add_argument('--device', help='cpu, cuda, cuda:1 ... (default: a GPU if there is one)')
     p.add_argument('--root', metavar='FOLDER', default='data', help='where the data sets lie (default: data)')
@@ -796,14 +852,16 @@ def _codec_parsers(subs):
     p.add_argument('--force', action='store_true', help='overwrite what exists')
 
 # %% ../nbs/13_cli.ipynb #741e0658
+_image_sets = 'digits, mnist, fashion_mnist, cifar10, svhn, celeba64, celeba256, imagenet64, imagenet128, imagenet256' # `IMAGE_SETS`, without importing torch for --help
+
 def _eval_parser(subs):
     "The sub-command about results."
     p = subs.add_parser('eval', help='measure a model on a data set', description='PSNR, SSIM, LPIPS, FD-AlexNet, bits and dead words of a model on a split of a data set.')
     p.add_argument('model', metavar='MODEL', help='folder of the model, its name in the package, or its id on the hub')
-    p.add_argument('--data', metavar='NAME', help='digits, mnist, fashion_mnist, cifar10, svhn, or a folder of images (default: what the model was trained on, if its result.json says so, else digits)')
+    p.add_argument('--data', metavar='NAME', help=f'{_image_sets}, or a folder of images (default: what the model was trained on, if its result.json says so, else digits)')
     p.add_argument('--root', default='data', metavar='FOLDER', help="where torchvision's files of the data set lie (default: data)")
     p.add_argument('--split', choices=('train', 'valid', 'test'), default='test', help='of a data set, or of the folder that the model was trained on; of other folders all images are taken (default: test)')
-    p.add_argument('--skip', action='store_true', help='leave out files of a folder that cannot be read (default: name them and stop)')
+    p.add_argument('--skip', action='store_true', help='leave out files of a folder that cannot be read (default: name them and stop); in a split over 4 GiB, whose files are read as they are needed, the next image takes the place of such a file, with or without --skip')
     p.add_argument('--protocol', choices=('native', 'upscaled256', 'both'), default='both', help='compare images at their own size, enlarged to 256 x 256, or both ways (default: both)')
     p.add_argument('--limit', metavar='N', type=int, help='only the first N images')
     p.add_argument('--tokens', metavar='K', type=int, help='only the first K tokens of each image, for a model that was trained in order')

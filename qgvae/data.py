@@ -137,10 +137,11 @@ class ImageFiles:
         return torch.from_numpy(np.array(self.prepare(open_image(self.paths[i], C))).reshape(H, W, C)).permute(2, 0, 1)
 
     def _load_or_next(self, i):
-        for j in range(i, i + 100):
+        tries = min(100, len(self))
+        for j in range(i, i + tries):
             try: return self.load(j % len(self))
             except ValueError as e: warnings.warn(f"{e}; the next image takes its place")
-        raise ValueError(f"ImageFiles: 100 files one after another cannot be read, from {self.paths[i]} on")
+        raise ValueError(f"ImageFiles: from {self.paths[i]} on, {tries} of {len(self)} files were tried and none can be read")
 
     def __getitem__(self, index): # slice, or (B,) indices
         "A slice: these files, not yet read. Indices: (B, C, H, W) uint8."
@@ -181,12 +182,15 @@ def images_id(images): # (n, C, H, W) uint8 or `ImageFiles`
 
 # %% ../nbs/07_data.ipynb #e323c27f
 def find_images(folder: str | Path): # searched with all its sub-folders
-    "The paths of the image files, in the order of their names; hidden ones are left out."
+    "The paths of the image files, in the order of their names; hidden files and what is in hidden folders are left out."
     known = {ext for ext, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     if not Path(folder).is_dir(): raise ValueError(f"find_images: there is no folder {folder}")
-    found = sorted(os.path.join(at, f) for at, _, names in os.walk(folder) for f in names if os.path.splitext(f)[1].lower() in known and not f.startswith("."))
+    found = []
+    for at, folders, names in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".")]         # .thumbs, .Trash ... are not entered
+        found += [os.path.join(at, f) for f in names if os.path.splitext(f)[1].lower() in known and not f.startswith(".")]
     if not found: raise ValueError(f"find_images: no images in {folder}")
-    return found
+    return sorted(found)
 
 def load_folder(folder: str | Path, # searched with all its sub-folders
                 height: int, # H, pixels
@@ -272,7 +276,7 @@ def load_images(name: str, # one of `IMAGE_SETS`, or a folder of images
                 size: tuple = (3, 64, 64), # (C, H, W) of the images of a folder
                 memory: float = 4., # GiB: larger sets of files stay files
                 skip: bool = False): # leave out files that cannot be read
-    "(n, C, H, W) uint8: a split of a data set, as a tensor, or as `ImageFiles` if it is too large for the memory."
+    "(n, C, H, W) uint8: a split of a data set, as a tensor, or as `ImageFiles` if it is larger than `memory`. Of these no file is left out: the next image takes the place of one that cannot be read, whatever `skip` says."
     if split not in ("train", "valid", "test"): raise ValueError(f"load_images: split must be 'train', 'valid' or 'test', got {split!r}")
     if name == "digits": return digits(split)
     if name.startswith("celeba") and name in _SETS: files = _celeba(name, split, root, download)

@@ -17,6 +17,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from huggingface_hub import PyTorchModelHubMixin
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from .unet import UNet
 from .projection import GlobalProjection, GlobalUnprojection
@@ -141,10 +142,17 @@ def _weights(): return Path(str(files("qgvae")))/"weights"
 
 _kinds = dict(tokenizer="a tokenizer: load it with load_tokenizer, QGVAE or VQVAE", gpt="a transformer over tokens: load it with TokenGPT or ImageGenerator")
 
+def _read_config(folder):
+    "The settings in a model's config.json, {} if there is none; a ValueError names the file if it is damaged."
+    if not (path := folder/"config.json").is_file(): return {}
+    try: saved = json.loads(path.read_text())
+    except ValueError as e: raise ValueError(f"{path} is damaged: it is not JSON ({e})") from e
+    if not isinstance(saved, dict): raise ValueError(f"{path} is damaged: it holds no settings")
+    return saved
+
 def model_kind(folder: Path): # of a trained model
     "'gpt' if it is a transformer over tokens (`12_generation`), else 'tokenizer'."
-    config = folder/"config.json"
-    return "gpt" if config.is_file() and "fingerprint" in json.loads(config.read_text()) else "tokenizer"
+    return "gpt" if "fingerprint" in _read_config(folder) else "tokenizer"
 
 def shipped_models(kind: str = "tokenizer"): # or 'gpt'
     "Names of the models in the package, for `from_pretrained`."
@@ -156,7 +164,8 @@ def _find_folder(name, kind, hub):
     if Path(name).is_dir(): return Path(name)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)): raise ValueError(f"no folder {name}, and no model of this name ships with the package ({', '.join(shipped_models(kind)) or 'none does'}); an id on the hub looks like user/name")
     from huggingface_hub import snapshot_download
-    return Path(snapshot_download(str(name), allow_patterns=["*.json", "*.safetensors", "SHA256SUMS"], **hub))
+    try: return Path(snapshot_download(str(name), allow_patterns=["*.json", "*.safetensors", "SHA256SUMS"], **hub))
+    except Exception as e: raise ValueError(f"there is no folder {name}, and as an id on the hub it cannot be had: {' '.join(str(e).split()) or type(e).__name__}") from e
 
 def model_folder(name: str | Path, # a model that ships with the package, a folder, or an id on the Hugging Face hub
                  kind: str = "tokenizer", # what it has to be, or 'gpt'
@@ -178,7 +187,15 @@ class Reconstruction(NamedTuple):
     commitment_loss: torch.Tensor # scalar
 
 # %% ../nbs/06_model.ipynb #0f584ec3
-class Tokenizer(nn.Module, PyTorchModelHubMixin):
+_CARD = """---
+{{ card_data }}
+---
+
+A tokenizer of the library [qgvae]({{ repo_url }}): `qgvae.model.load_tokenizer` loads it, and `config.json` says which images it takes and how many tokens it makes of one.
+What it was trained on and how good it is has not been written down here.
+"""
+
+class Tokenizer(nn.Module, PyTorchModelHubMixin, library_name="qgvae", tags=["image-tokenizer", "vq-vae"], repo_url="https://github.com/qgvae/qgvae", model_card_template=_CARD):
     "Images to tokens and back. `QGVAE` and `VQVAE` say how maps become vectors."
     config_class = TokenizerConfig
 
@@ -247,13 +264,14 @@ def decode(self: Tokenizer,
 # %% ../nbs/06_model.ipynb #3f464e90
 @patch
 def save_pretrained(self: Tokenizer,
-                    folder: str | Path, # gets config.json and model.safetensors
+                    folder: str | Path, # gets config.json and model.safetensors, and a short README.md if it has none
                     dtype: torch.dtype | None = None, # of the weights in the file: torch.float16, or None: as they are
                     **hub): # for huggingface_hub: push_to_hub, repo_id ...
     "Write the model, as huggingface_hub's mixin does, if asked with weights of half the size."
     if dtype not in (None, torch.float16): raise ValueError(f"save_pretrained: dtype must be None or torch.float16, got {dtype}")
     model = self if dtype is None else copy.deepcopy(self).to(dtype)
     if not all(v.isfinite().all() for v in model.state_dict().values()): raise ValueError("save_pretrained: a weight is NaN, infinite or too large for 16 bits")
+    hub.pop("config", None)                       # from push_to_hub: the same once more
     return super(Tokenizer, model).save_pretrained(folder, config=dataclasses.asdict(self.config), **hub)
 
 
@@ -266,16 +284,22 @@ def from_pretrained(cls: Tokenizer,
     "The trained model, in eval mode."
     return cls._load(model_folder(name, **hub), device)
 
+def _read_weights(folder):
+    "{name: tensor} of a model's model.safetensors; a ValueError names the file if it is damaged."
+    path = folder/"model.safetensors"
+    try: return load_file(path)
+    except SafetensorError as e: raise ValueError(f"{path} is damaged: it is no whole safetensors file ({e})") from e
+
 @patch(cls_method=True)
 def _load(cls: Tokenizer, folder, device="cpu"):
     "Config and weights from a folder. Settings younger than the file have their defaults. Only JSON and safetensors are read, nothing is unpickled."
     for name in ("config.json", "model.safetensors"):
         if not (folder/name).is_file(): raise ValueError(f"{folder}: no {name}; a model folder is what save_pretrained writes")
-    saved = json.loads((folder/"config.json").read_text())
+    saved = _read_config(folder)
     known = {f.name for f in dataclasses.fields(cls.config_class)}
     if unknown := sorted(set(saved) - known): raise ValueError(f"{folder}: config.json is not a {cls.config_class.__name__}: it has {', '.join(unknown)}")
     model = cls(cls.config_class(**saved))
-    weights, own = load_file(folder/"model.safetensors"), model.state_dict()
+    weights, own = _read_weights(folder), model.state_dict()
     wrong = sorted(k for k in weights.keys() | own.keys() if k not in weights or k not in own or weights[k].shape != own[k].shape)
     if wrong: raise ValueError(f"{folder}: weights do not fit a {cls.__name__} with this config: {', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}")
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
@@ -321,7 +345,6 @@ def load_tokenizer(name: str | Path, # what `model_folder` takes
                    **hub): # for `huggingface_hub.snapshot_download`
     "A `QGVAE` or a `VQVAE`, whichever the folder holds, in eval mode."
     folder = model_folder(name, **hub)
-    config = folder/"config.json"
-    kind = QGVAE if config.is_file() and "n_tokens" in json.loads(config.read_text()) else VQVAE
+    kind = QGVAE if "n_tokens" in _read_config(folder) else VQVAE
     return kind._load(folder, device)
 

@@ -262,7 +262,7 @@ def evaluate(model, # a tokenizer in eval mode
              keep: int | None = None, # use only the first tokens; None: all
              each: bool = False, # also the value of each image
              progress: bool = True): # show a bar
-    "What `Scores` gives, 'bits' an image (nominal and entropy) and 'words' (share unused, mean perplexity), all on the whole set."
+    "What `Scores` gives, 'bits' an image (nominal and entropy) and 'words' (share unused, mean perplexity; with `keep`, too, of all N tokens), all on the whole set."
     device, c = _ready("evaluate", model), model.config
     k = c.n_tokens if keep is None else keep
     if not 0 <= k <= c.n_tokens: raise ValueError(f"evaluate: keep must be in 0..{c.n_tokens}, got {keep}")
@@ -304,7 +304,7 @@ def evaluate_protocols(model, # a tokenizer in eval mode
                        batch_size: int = 250, # for a tensor
                        keep: int | None = None, # use only the first tokens; None: all
                        progress: bool = True): # show a bar
-    "'n', 'tokens', 'bits' and 'words' as `evaluate`, 'protocols': {name: its means}, and Frechet distances by their names."
+    "'n', 'tokens', 'bits' and 'words' (of all N tokens, with `keep`, too) as `evaluate`, 'protocols': {name: its means}, and Frechet distances by their names."
     device, c = _ready("evaluate", model), model.config
     k = c.n_tokens if keep is None else keep
     if not names or not 0 <= k <= c.n_tokens: raise ValueError(f"evaluate: needs a protocol and keep in 0..{c.n_tokens}, got {tuple(names)} and {keep}")
@@ -563,6 +563,7 @@ def __call__(self: LinearCodec,
              images, # (n, C, H, W) uint8
              step: float) -> Coded: # in units of the pixels' range
     if not step > 0: raise ValueError(f"{self.name}: step must be > 0, got {step}")
+    if images.dtype != torch.uint8 or tuple(images.shape[1:]) != self.size: raise ValueError(f"{self.name}: images must be uint8 (n, {', '.join(map(str, self.size))}) as those of the tables, got {images.dtype} {tuple(images.shape)}")
     low, size, bits, values = self.tables(step)
     i = ((self.transform(to_float(images)) / step).round().long() - low).clamp(min=0).minimum(size - 1)
     j = torch.arange(len(low))

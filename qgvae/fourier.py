@@ -8,6 +8,7 @@ __all__ = ['dft_order', 'dft_encode', 'dft_decode', 'dft_lowpass', 'dft_bands', 
 
 # %% ../nbs/00_fourier.ipynb #ee5f01f5
 import math
+from numbers import Integral
 import torch
 import torch.nn.functional as F
 
@@ -19,9 +20,13 @@ def _check_images(who, x):
     if x.numel() and not (x.min() >= 0 and x.max() <= 1): # a NaN fails here too
         raise ValueError(f"{who}: images must be in [0,1], got values from {x.min():.4g} to {x.max():.4g}")
 
+def _among(k, accepted):
+    "Whether k is a whole number, no float or bool, and one of the accepted."
+    return isinstance(k, Integral) and not isinstance(k, bool) and k in accepted
+
 def _check_count(who, k, most, name="k"):
-    "Refuse a count outside 0..most."
-    if k not in range(most + 1): raise ValueError(f"{who}: {name} must be a whole number in 0..{most}, got {k}")
+    "Refuse a count that is not a whole number in 0..most."
+    if not _among(k, range(most + 1)): raise ValueError(f"{who}: {name} must be a whole number in 0..{most}, got {k}")
 
 # %% ../nbs/00_fourier.ipynb #0cc1da55
 def dft_order(H:int, # height in pixels
@@ -103,7 +108,7 @@ def laplacian_pyramid(x:torch.Tensor, # (B, C, H, W) float in [0,1]; H and W div
     _check_images("laplacian_pyramid", x)
     H, W = x.shape[-2:]
     most = next(i for i in range(64) if H % 2**(i+1) or W % 2**(i+1))
-    if levels not in range(most + 1):
+    if not _among(levels, range(most + 1)):
         raise ValueError(f"laplacian_pyramid: a {H}x{W} image can be halved {most} times, so levels must be in 0..{most}, got {levels}")
     pyramid, g = [], x
     for _ in range(levels):
@@ -149,7 +154,7 @@ def zigzag(n:int, # side of the block
 def _check_block(who, H, W, block):
     "Refuse a block that does not tile the image."
     fits = [b for b in range(1, min(H, W) + 1) if H % b == 0 and W % b == 0]
-    if block not in fits: raise ValueError(f"{who}: block must divide a {H}x{W} image, one of {fits}, got {block}")
+    if not _among(block, fits): raise ValueError(f"{who}: block must divide a {H}x{W} image, one of {fits}, got {block}")
 
 def dct_encode(x:torch.Tensor, # (B, C, H, W) float in [0,1]; H and W divisible by block
                block:int=8, # side of a block in pixels

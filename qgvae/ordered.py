@@ -11,7 +11,7 @@ import torch
 # %% ../nbs/05_ordered.ipynb #4e6546fe
 def keep_prefix(q, # (B, N, D) float, token vectors
                 k): # int, or (B,) long: how many tokens to keep, 0..N
-    "(B, N, D): the first k token vectors of each image, zeros behind them (eq. 9)."
+    "(B, N, D): the first k token vectors of each image, zeros behind them (eq. 9). `k` is checked on the CPU; on a GPU it is not, as that would wait for it."
     N = q.shape[1]
     k = torch.as_tensor(k)
     if k.is_floating_point() or k.shape not in ((), q.shape[:1]): raise ValueError(f"keep_prefix: k must be one whole number or one per image ({len(q)}), got {k.dtype} of shape {tuple(k.shape)}")

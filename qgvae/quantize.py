@@ -80,6 +80,7 @@ def lookup(self: BandQuantizer,
 @patch
 def forward(self: BandQuantizer,
             z): # (B, N, D) float
+    "The nearest words, their indices and both terms of eq. 6, as `Quantized`; a ValueError for another shape."
     if z.dim() != 3 or tuple(z.shape[1:]) != (self.n_tokens, self.dim):
         raise ValueError(f"BandQuantizer: expected (B, {self.n_tokens}, {self.dim}), got {tuple(z.shape)}")
     z = z.float()
@@ -119,7 +120,11 @@ def _library():
 
 # %% ../nbs/03_quantize.ipynb #d4d3a1f2
 class LibraryQuantizer(nn.Module):
-    "A quantiser of vector-quantize-pytorch with the methods of `BandQuantizer`; one codebook for all tokens."
+    """A quantiser of vector-quantize-pytorch with the methods of `BandQuantizer`; one codebook for all tokens.
+
+    A subclass gives `build(lib)`, the library's module; `codebook`, the words (1, K, D); `assign(z)`, for vectors (B, N, D) what
+    carries their gradient (B, N, D), and their tokens (B, N) long; `losses(z, e)`, for vectors and their words (B, N, D) the
+    codebook loss and the commitment loss, both scalars."""
     codebooks, free_words = 1, False
     def __init__(self,
                  n_tokens: int, # N
@@ -141,17 +146,20 @@ class LibraryQuantizer(nn.Module):
         "(B, N) long: the index of the word that the library takes."
         return self(z).tokens
 
-    def forward(self,
-                z): # (B, N, D) float
-        if z.dim() != 3 or tuple(z.shape[1:]) != (self.n_tokens, self.dim):
-            raise ValueError(f"{type(self).__name__}: expected (B, {self.n_tokens}, {self.dim}), got {tuple(z.shape)}")
-        with torch.autocast(z.device.type, enabled=False):
-            path, tokens = self.assign(z.float())
-            e = self.lookup(tokens)
-            q = e.detach() + (path - path.detach())                 # exactly e; the gradient goes where the library sends it
-            return Quantized(q, tokens, *self.losses(z.float(), e))
-
     def extra_repr(self): return f"{self.n_tokens} tokens, 1 codebook of {self.n_words} words, D={self.dim}"
+
+# %% ../nbs/03_quantize.ipynb #02947929
+@patch
+def forward(self: LibraryQuantizer,
+            z): # (B, N, D) float
+    "As `BandQuantizer.forward`: `Quantized`, or a ValueError for another shape."
+    if z.dim() != 3 or tuple(z.shape[1:]) != (self.n_tokens, self.dim):
+        raise ValueError(f"{type(self).__name__}: expected (B, {self.n_tokens}, {self.dim}), got {tuple(z.shape)}")
+    with torch.autocast(z.device.type, enabled=False):
+        path, tokens = self.assign(z.float())
+        e = self.lookup(tokens)
+        q = e.detach() + (path - path.detach())                 # exactly e; the gradient goes where the library sends it
+        return Quantized(q, tokens, *self.losses(z.float(), e))
 
 # %% ../nbs/03_quantize.ipynb #b1b57511
 class EMAQuantizer(LibraryQuantizer):

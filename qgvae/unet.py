@@ -49,7 +49,7 @@ def positional_encoding(h: int, # height
                         w: int, # width
                         channels: int = 64, # number of channels, a multiple of 4
                         device=None):
-    "(1, channels, h, w): sines and cosines of the row and of the column, from half a period over the image upwards in octaves of 1/4."
+    "(1, channels, h, w): sines and cosines of the row and of the column, from half a period over the image upwards in steps of a quarter octave."
     if channels % 4: raise ValueError(f"positional_encoding: channels must be a multiple of 4, got {channels}")
     freq = torch.pi * 2 ** (torch.arange(channels // 4) / 4)
     y, x = ((torch.arange(n) + 0.5) / n for n in (h, w))

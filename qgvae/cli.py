@@ -660,7 +660,7 @@ def perceptual_metrics(
     return [features.lpips, Frechet(features)]
 
 # %% ../nbs/13_cli.ipynb #b5c5a4cc
-def _measured(net, images, protocols, lpips, tokens):
+def _measured(net, images, protocols, lpips, tokens, crop=None):
     "All measures of a model on images, with a progress bar."
     from qgvae.evaluation import evaluate_protocols
     bar = Bar(len(images), 'measured')
@@ -669,7 +669,7 @@ def _measured(net, images, protocols, lpips, tokens):
             yield x
             bar.step(len(x))
     metrics = ['psnr', 'ssim', *perceptual_metrics(lpips)[:1 + (len(images) > 1)]]        # no Frechet distance of one image
-    try: return evaluate_protocols(net, batches(), protocols, metrics, keep=tokens, progress=False)
+    try: return evaluate_protocols(net, batches(), protocols, metrics, keep=tokens, progress=False, crop=crop)
     except ImportError as e: raise ValueError(str(e)) from e
     finally: bar.clear()
 
@@ -706,10 +706,11 @@ def evaluate(
     own = folder_of_images and data == training.get('data')
     images = eval_images(data, split, root, net.config, own, skip)
     used = images[:limit]
-    r = _measured(net, used, protocols if protocol == 'both' else [protocol], lpips, tokens)
+    crop = training.get('loss_crop') if data == training.get('data') else None              # as the training and the card have it
+    r = _measured(net, used, protocols if protocol == 'both' else [protocol], lpips, tokens, crop)
     what = describe(net, used)
     what['data'] = dict(name=Path(data).name, split='all' if folder_of_images and not own else split, **what['data'], of=len(images))
-    r = dict(model=Path(model).name, training=training, **what, **r, wall_seconds=round(time.monotonic()-start, 1))
+    r = dict(model=Path(model).name, training=training, **what, **(dict(crop=crop) if crop else {}), **r, wall_seconds=round(time.monotonic()-start, 1))
     _print_evaluation(r)
     if out: write_file(out, (json.dumps(r, indent=1)+'\n').encode()); say(f'result: {out}')
     return 0
@@ -732,9 +733,9 @@ def _print_evaluation(r):
     print(f"{'bits':12}{b['nominal']:.1f}, entropy {cell(b['entropy'], 1)}")
     print(f"{'words':12}{w['unused']:.1%} of {w['codebooks']} x {w['each']} unused, mean perplexity {w['perplexity']:.1f}")
     print('\n[ ]: 95 % bootstrap interval of the mean over the images')
-    if crop := t.get('loss_crop'):
-        top, left, height, width = crop
-        print(f"All is measured over the whole image. In the training, and for the model's card, only rows {top} to {top+height-1} and columns {left} to {left+width-1} count (loss_crop), so the figures differ.")
+    if 'crop' in r:
+        top, left, height, width = r['crop']
+        print(f'Compared are rows {top} to {top+height-1} and columns {left} to {left+width-1}, the part of the images that counts (loss_crop)')
 
 # %% ../nbs/13_cli.ipynb #5b0dd057
 @contextmanager

@@ -10,7 +10,7 @@ __all__ = ['protocols', 'named_metrics', 'apply_protocol', 'psnr_each', 'ssim_ea
            'at_size']
 
 # %% ../nbs/09_evaluation.ipynb #ee09cabd
-import dataclasses, hashlib, importlib.metadata, importlib.util, json, math, os, time, warnings
+import dataclasses, importlib.metadata, importlib.util, json, math, os, time, warnings
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,8 @@ from fastcore.basics import patch
 from torch import nn
 from fastai.callback.core import Callback
 from fastprogress.fastprogress import progress_bar
-from .data import to_float
-from .training import device_name, git_commit
+from .data import images_id, to_float
+from .training import cropped, device_name, git_commit
 from .fourier import PCA, dct_decode, dct_encode, dct_matrix, dft_decode, dft_encode
 
 # %% ../nbs/09_evaluation.ipynb #d5711838
@@ -303,7 +303,8 @@ def evaluate_protocols(model, # a tokenizer in eval mode
                        metrics=("psnr", "ssim"), # see `Scores`; Frechet distances are taken once, they resize in their own way
                        batch_size: int = 250, # for a tensor
                        keep: int | None = None, # use only the first tokens; None: all
-                       progress: bool = True): # show a bar
+                       progress: bool = True, # show a bar
+                       crop: tuple | None = None): # (top, left, height, width): the part of the images that is compared
     "'n', 'tokens', 'bits' and 'words' (of all N tokens, with `keep`, too) as `evaluate`, 'protocols': {name: its means}, and Frechet distances by their names."
     device, c = _ready("evaluate", model), model.config
     k = c.n_tokens if keep is None else keep
@@ -317,7 +318,7 @@ def evaluate_protocols(model, # a tokenizer in eval mode
         t = model.encode(x)
         counts += token_counts(t, c.n_words); said.append(t[:, :k].cpu().int())
         y = model.decode(t[:, :k])
-        for s in scores.values(): s.add(y, x)
+        for s in scores.values(): s.add(cropped(y, crop), cropped(x, crop))
     return _summary(scores, sets, counts, said, model, k)
 
 # %% ../nbs/09_evaluation.ipynb #12d50ce8
@@ -340,11 +341,11 @@ def _summary(scores, sets, counts, said, model, k):
                 protocols={p: {m: v for m, v in r.items() if m not in ("protocol", "n")} for p, r in found.items()}, **fd)
 
 def describe(model, # a tokenizer
-             images): # (n, C, H, W) uint8
+             images): # (n, C, H, W) uint8, or `ImageFiles`
     "What was measured on what, where, when and by which code, as plain data."
     version = lambda m: importlib.metadata.version(m) if importlib.util.find_spec(m.replace("-", "_")) else None
     return dict(kind=type(model).__name__.lower(), config=dataclasses.asdict(model.config), parameters=sum(p.numel() for p in model.parameters()),
-                data=dict(images=len(images), sha256=hashlib.sha256(images.contiguous().numpy().tobytes()).hexdigest()[:16]),
+                data=dict(images=len(images), sha256=images_id(images)[:16]),
                 device=device_name(next(model.parameters()).device), commit=git_commit(), date=time.strftime("%Y-%m-%d"),
                 versions={m: version(m) for m in ("torch", "torchvision", "torchmetrics", "lpips")})
 

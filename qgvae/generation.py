@@ -41,7 +41,7 @@ class TokenSet(NamedTuple):
 
 def _small(x): # integers >= 0
     "The same as int16 if all fit, else as int32."
-    return x.to(torch.int32 if x.numel() and x.max() >= 1 << 15 else torch.int16)
+    return x.to(torch.int32 if x.numel() and x.max().item() >= 1 << 15 else torch.int16)
 
 def tokenize(tokenizer, # QGVAE or VQVAE, in eval mode
              images, # (n, C, H, W) uint8 or float in [0, 1]

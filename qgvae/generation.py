@@ -35,9 +35,13 @@ from .codec import fingerprint
 # %% ../nbs/12_generation.ipynb #54d4a60c
 class TokenSet(NamedTuple):
     "The tokens of a set of images, and whose they are."
-    tokens: torch.Tensor # (n, N) int16 or long
+    tokens: torch.Tensor # (n, N) integers; from `tokenize` int16, or int32 where a number of 32,768 or more occurs
     classes: torch.Tensor | None # (n,) long
     fingerprint: str # hex, of the tokenizer
+
+def _small(x): # integers >= 0
+    "The same as int16 if all fit, else as int32."
+    return x.to(torch.int32 if x.numel() and x.max().item() >= 1 << 15 else torch.int16)
 
 def tokenize(tokenizer, # QGVAE or VQVAE, in eval mode
              images, # (n, C, H, W) uint8 or float in [0, 1]
@@ -48,7 +52,7 @@ def tokenize(tokenizer, # QGVAE or VQVAE, in eval mode
     if classes is not None and len(classes) != len(images): raise ValueError(f"tokenize: {len(images)} images, but {len(classes)} classes")
     device, out = next(tokenizer.parameters()).device, []
     for x in progress_bar(images.split(batch_size), leave=False) if progress else images.split(batch_size):
-        out.append(tokenizer.encode((to_float(x) if x.dtype == torch.uint8 else x).to(device)).short().cpu())
+        out.append(_small(tokenizer.encode((to_float(x) if x.dtype == torch.uint8 else x).to(device)).cpu()))
     return TokenSet(torch.cat(out), classes, fingerprint(tokenizer).hex())
 
 # %% ../nbs/12_generation.ipynb #e9b772a4
@@ -304,14 +308,14 @@ class TokenBatches(Batches):
                  device=None):
         n = len(data.tokens)
         if not n or not 1 <= batch_size <= n: raise ValueError(f"TokenBatches: batch_size must be in 1..{n} (the number of images), got {batch_size}")
-        classes = torch.zeros(n) if data.classes is None else data.classes
-        self.images = torch.cat([data.tokens.short(), classes.short()[:, None]], 1).to(device)        # a row an image, its class at the end
+        classes = torch.zeros(n).long() if data.classes is None else data.classes
+        self.images = torch.cat([_small(data.tokens), _small(classes)[:, None]], 1).to(device)        # a row an image, its class at the end
         self.batch_size, self.shuffle, self.augment, self.seed, self.device, self.part = batch_size, shuffle, None, seed, self.images.device, (0, 1)
         self.per_pass = n // batch_size if shuffle else -(-n // batch_size)
         self.length, self.position, self.endless, self.stop, self._pass, self._order = length or self.per_pass, 0, False, lambda: False, None, None
 
     def prepare(self,
-                rows, # (B, N + 1) int16
+                rows, # (B, N + 1) int16 or int32
                 i: int): # number of the batch in the run
         "(B, N + 1) long, on the device"
         return rows.to(self.device).long()
@@ -669,7 +673,7 @@ def gpt_report(learn: Learner, # after `fit`
                **splits: TokenSet): # to measure the model on
     "Plain data for a result file: what was run, on what, the curve over time, and the bits on each split."
     train, model = learn.dls.train, learn.model.eval()
-    sha = lambda t: hashlib.sha256(t.cpu().short().contiguous().numpy().tobytes()).hexdigest()[:16]
+    sha = lambda t: hashlib.sha256(_small(t.cpu()).contiguous().numpy().tobytes()).hexdigest()[:16]
     def measured(s):
         b = token_bits(model, s)
         r = dict(bits=b.sum(1).mean().item(), by_token=[round(v, 3) for v in b.mean(0).tolist()])

@@ -1,7 +1,7 @@
 """Train a transformer on the tokens of a data set and write its result file.
 
     python nbs/results/gpt.py digits-gpt --minutes 20 --root DATA --test --weights qgvae/weights/digits-gpt --out result.json
-    python nbs/results/gpt.py digits-gpt --batches 400 --set vocabulary=bands --root DATA --append nbs/results/digits-gpt-settings.json
+    python nbs/results/gpt.py digits-gpt --batches 400 --set vocabulary=bands --root DATA --append nbs/results/gpt_settings.json
 
 The tokens of --data are made by --tokenizer, and kept in the folder --tokens if one is given. The classes are those of the data set.
 """

@@ -10,7 +10,7 @@ __all__ = ['protocols', 'named_metrics', 'apply_protocol', 'psnr_each', 'ssim_ea
            'at_size']
 
 # %% ../nbs/09_evaluation.ipynb #ee09cabd
-import dataclasses, importlib.metadata, importlib.util, json, math, os, time, warnings
+import dataclasses, importlib.metadata, importlib.util, math, os, time, warnings
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple

@@ -114,11 +114,11 @@ def folder_recipe(folder: str | Path, # with images, see `find_images`
     return Recipe(QGVAEConfig(channels=1 if all(map(gray, find_images(folder))) else 3, height=size, width=size, n_tokens=64, dim=4, downscale=f, encoder_widths=widths, decoder_widths=widths), data=str(folder))
 
 def find_recipe(what, # a `Recipe`, a name in `recipes`, or a folder of images
-                size: int = 64): # of the images of a folder, pixels
+                size: int | None = None): # of the images of a folder, pixels; None: 64
     "(name, `Recipe`)"
     if isinstance(what, Recipe): return "own recipe", what
     if str(what) in recipes: return str(what), recipes[str(what)]
-    if what is not None and Path(what).is_dir(): return Path(what).resolve().name, folder_recipe(what, size)
+    if what is not None and Path(what).is_dir(): return Path(what).resolve().name, folder_recipe(what, 64 if size is None else size)
     raise ValueError(f"{str(what)!r} is neither a recipe nor a folder of images; the recipes are {', '.join(recipes)}")
 
 # %% ../nbs/08a_runs.ipynb #54b35fde
@@ -141,7 +141,7 @@ def make_plan(what, out, resume, force, size, minutes, epochs, ordered, settings
         return plan
     if there and "run.json" not in there: raise ValueError(f"{out} holds {', '.join(there)}, but not of a run: name another folder")
     if there and not force: raise ValueError(f"{out} holds {', '.join(there)} of another run: resume that one (resume=True, --resume), overwrite it (force=True, --force) or name another folder")
-    name, recipe = find_recipe(what, size or 64)
+    name, recipe = find_recipe(what, size)
     changed = [*settings] + ([] if ordered is None else [f"ordered={ordered}"])
     recipe = recipe.override(*changed)
     if minutes is not None and not minutes > 0: raise ValueError(f"minutes must be > 0, got {minutes}")

@@ -9,7 +9,7 @@ __all__ = ['TOTAL', 'VERSION', 'MAX_PIXELS', 'BitstreamError', 'crc8', 'crc24', 
            'load_tables']
 
 # %% ../nbs/11_codec.ipynb #d139eb4e
-import bisect, hashlib, io, json, math, operator, warnings
+import bisect, hashlib, json, math, operator, warnings
 from array import array
 from dataclasses import fields
 from pathlib import Path

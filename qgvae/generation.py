@@ -26,8 +26,7 @@ from fastcore.basics import patch
 from fastcore.meta import delegates
 from fastprogress.fastprogress import progress_bar
 from huggingface_hub import PyTorchModelHubMixin
-from safetensors.torch import load_file
-from .model import Tokenizer, load_tokenizer, model_folder
+from .model import Tokenizer, load_tokenizer, model_folder, read_model
 from .data import Batches, to_float
 from .training import Autocast, Clock, EMA, MuonAdamW, Progress, SmoothLoss, StopOnNaN, device_name, git_commit
 from .codec import fingerprint
@@ -208,7 +207,15 @@ def check_classes(classes, # (B,) integers, or None
     if len(classes) and not (0 <= classes.min() and classes.max() < config.n_classes + none): raise ValueError(f"classes must be in 0..{config.n_classes - 1}, got {classes.min().item()} to {classes.max().item()}")
 
 # %% ../nbs/12_generation.ipynb #81f4542a
-class TokenGPT(nn.Module, PyTorchModelHubMixin):
+_CARD = """---
+{{ card_data }}
+---
+
+A transformer over image tokens, of the library [qgvae]({{ repo_url }}): `qgvae.generation.ImageGenerator` loads it, and `config.json` holds the fingerprint of the tokenizer that it belongs to.
+What it was trained on and how good it is has not been written down here.
+"""
+
+class TokenGPT(nn.Module, PyTorchModelHubMixin, library_name="qgvae", tags=["image-generation"], repo_url="https://github.com/qgvae/qgvae", model_card_template=_CARD):
     "A transformer over the tokens of images."
     def __init__(self, config: TokenGPTConfig = TokenGPTConfig()):
         super().__init__()
@@ -268,16 +275,7 @@ def from_pretrained(cls: TokenGPT,
                     device="cpu",
                     **hub): # for `huggingface_hub.snapshot_download`
     "The trained model, in eval mode. Only JSON and safetensors are read, nothing is unpickled."
-    folder = model_folder(name, "gpt", **hub)
-    if not (folder/"model.safetensors").is_file(): raise ValueError(f"{folder}: no model.safetensors; a model folder is what save_pretrained writes")
-    saved = json.loads((folder/"config.json").read_text())
-    if unknown := sorted(set(saved) - {f.name for f in dataclasses.fields(TokenGPTConfig)}): raise ValueError(f"{folder}: config.json is not a TokenGPTConfig: it has {', '.join(unknown)}")
-    model = cls(TokenGPTConfig(**saved))
-    weights, own = load_file(folder/"model.safetensors"), model.state_dict()
-    wrong = sorted(k for k in weights.keys() | own.keys() if k not in weights or k not in own or weights[k].shape != own[k].shape)
-    if wrong: raise ValueError(f"{folder}: weights do not fit a TokenGPT with this config: {', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}")
-    model.load_state_dict({k: v.float() for k, v in weights.items()})
-    return model.to(device).eval()
+    return read_model(cls, TokenGPTConfig, model_folder(name, "gpt", **hub), device)
 
 # %% ../nbs/12_generation.ipynb #314382ce
 @torch.no_grad()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TokenizerConfig', 'QGVAEConfig', 'VQVAEConfig', 'check_images', 'check_tokens', 'write_sums', 'check_sums',
-           'model_kind', 'shipped_models', 'model_folder', 'Reconstruction', 'Tokenizer', 'QGVAE', 'VQVAE',
-           'load_tokenizer']
+           'model_kind', 'shipped_models', 'model_folder', 'Reconstruction', 'Tokenizer', 'read_model', 'QGVAE',
+           'VQVAE', 'load_tokenizer']
 
 # %% ../nbs/06_model.ipynb #1ec70a6d
 import copy, dataclasses, hashlib, json, math, re
@@ -276,34 +276,36 @@ def save_pretrained(self: Tokenizer,
 
 
 # %% ../nbs/06_model.ipynb #ed25acc2
-@patch(cls_method=True)
-def from_pretrained(cls: Tokenizer,
-                    name: str | Path, # what `model_folder` takes
-                    device="cpu",
-                    **hub): # for `huggingface_hub.snapshot_download`
-    "The trained model, in eval mode."
-    return cls._load(model_folder(name, **hub), device)
-
 def _read_weights(folder):
     "{name: tensor} of a model's model.safetensors; a ValueError names the file if it is damaged."
     path = folder/"model.safetensors"
     try: return load_file(path)
     except SafetensorError as e: raise ValueError(f"{path} is damaged: it is no whole safetensors file ({e})") from e
 
-@patch(cls_method=True)
-def _load(cls: Tokenizer, folder, device="cpu"):
-    "Config and weights from a folder. Settings younger than the file have their defaults. Only JSON and safetensors are read, nothing is unpickled."
+def read_model(cls, # a class that is made from a config
+               config_class, # the dataclass of its config
+               folder: Path, # with config.json and model.safetensors
+               device="cpu"):
+    "The model in a folder, in eval mode. Settings younger than the file have their defaults. Only JSON and safetensors are read, nothing is unpickled."
     for name in ("config.json", "model.safetensors"):
         if not (folder/name).is_file(): raise ValueError(f"{folder}: no {name}; a model folder is what save_pretrained writes")
     saved = _read_config(folder)
-    known = {f.name for f in dataclasses.fields(cls.config_class)}
-    if unknown := sorted(set(saved) - known): raise ValueError(f"{folder}: config.json is not a {cls.config_class.__name__}: it has {', '.join(unknown)}")
-    model = cls(cls.config_class(**saved))
+    known = {f.name for f in dataclasses.fields(config_class)}
+    if unknown := sorted(set(saved) - known): raise ValueError(f"{folder}: config.json is not a {config_class.__name__}: it has {', '.join(unknown)}")
+    model = cls(config_class(**saved))
     weights, own = _read_weights(folder), model.state_dict()
     wrong = sorted(k for k in weights.keys() | own.keys() if k not in weights or k not in own or weights[k].shape != own[k].shape)
     if wrong: raise ValueError(f"{folder}: weights do not fit a {cls.__name__} with this config: {', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}")
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     return model.to(device).eval()
+
+@patch(cls_method=True)
+def from_pretrained(cls: Tokenizer,
+                    name: str | Path, # what `model_folder` takes
+                    device="cpu",
+                    **hub): # for `huggingface_hub.snapshot_download`
+    "The trained model, in eval mode."
+    return read_model(cls, cls.config_class, model_folder(name, **hub), device)
 
 # %% ../nbs/06_model.ipynb #87997b4f
 class QGVAE(Tokenizer):
@@ -346,5 +348,5 @@ def load_tokenizer(name: str | Path, # what `model_folder` takes
     "A `QGVAE` or a `VQVAE`, whichever the folder holds, in eval mode."
     folder = model_folder(name, **hub)
     kind = QGVAE if "n_tokens" in _read_config(folder) else VQVAE
-    return kind._load(folder, device)
+    return read_model(kind, kind.config_class, folder, device)
 

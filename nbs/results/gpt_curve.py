@@ -6,7 +6,7 @@
 
 One call trains the transformer of the recipe digits-gpt, without classes, on the tokens of one tokenizer, and adds its curve to the result file.
 The batches hold the same images for every tokenizer. At each point the averaged weights draw --sets times --n digits, and FD-AlexNet
-compares each set with the first images of MNIST's test split. The least that is possible is the distance of as many validation digits that went through the tokenizer.
+compares each set with the first images of MNIST's test split. The distance of as many validation digits that went through the tokenizer is kept beside it, for comparison.
 """
 import argparse, dataclasses, hashlib, json, time
 from pathlib import Path

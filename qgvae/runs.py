@@ -191,10 +191,13 @@ PSNR is the mean over the images at their native size{", of the part of the imag
 # %% ../nbs/08a_runs.ipynb #e4e243f8
 _only_digits = "It knows nothing but digits: other images come out as something like digits."
 _mnist = "The images are MNIST's (by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, CC BY-SA 3.0), 5,000 of the training set kept for validation. " + _only_digits
+_cifar10 = "The images are CIFAR-10's (collected by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton), a twelfth of the training set kept for validation. One core of a CPU trained it, for want of a GPU: a model trained on one will take its place, and then files that this one has made need this version of the package."
 CARD_NOTES = {
     "digits": "The images are the embedded digits, a sample of MNIST (by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, CC BY-SA 3.0). " + _only_digits,
     "mnist": _mnist,
     "mnist-ordered": _mnist,
+    "cifar10": _cifar10,
+    "cifar10-ordered": _cifar10,
 }
 
 def shipped_card(name: str): # of a tokenizer in the package

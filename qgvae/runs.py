@@ -197,7 +197,7 @@ CARD_NOTES = {
     "mnist": _mnist,
     "mnist-ordered": _mnist,
     "cifar10": _cifar10,
-    "cifar10-ordered": _cifar10,
+    "cifar10-ordered": _cifar10 + " The minutes are those of the clock; the core had other work to do, too.",
 }
 
 def shipped_card(name: str): # of a tokenizer in the package

@@ -191,10 +191,10 @@ recipes = {
     "digits-vqvae-cosine": Recipe(VQVAEConfig(quantizer="cosine")),
     "digits-vqvae-simvq": Recipe(VQVAEConfig(quantizer="simvq"), codebook_start=0, reset_every=0),
     "digits-vqvae-fsq": Recipe(VQVAEConfig(quantizer="fsq", n_words=36, dim=3), codebook_start=0, reset_every=0),
-    # 72 bytes, as in the paper's table; both tuned by runs of five minutes (results/crossing), the ordered one not yet
+    # 72 bytes, as in the paper's table; both tuned (results/crossing), the ordered one not yet
     "mnist": Recipe(QGVAEConfig(n_tokens=64, n_words=512, codebooks=1), data="mnist", batch_size=32, commitment_weight=0.25),
     "mnist-ordered": Recipe(QGVAEConfig(n_tokens=64, n_words=512), data="mnist", batch_size=32, ordered=0.15),
-    "mnist-vqvae": Recipe(VQVAEConfig(n_words=3444, dim=2), data="mnist", commitment_weight=0.25),
+    "mnist-vqvae": Recipe(VQVAEConfig(n_words=3444), data="mnist", commitment_weight=0.25),
     # 72 bytes; tuned by runs of five minutes on a CPU, the widths chosen for a GPU
     "cifar10": Recipe(QGVAEConfig(**_cifar, n_tokens=64, n_words=512, dim=4, codebooks=1, encoder_widths=(64, 128), decoder_widths=(64, 128)), data="cifar10", batch_size=32, commitment_weight=0.25),
     "cifar10-ordered": Recipe(QGVAEConfig(**_cifar, n_tokens=64, n_words=512, dim=4, codebooks=1, encoder_widths=(64, 128), decoder_widths=(64, 128)), data="cifar10", batch_size=32, commitment_weight=0.25, ordered=0.15),

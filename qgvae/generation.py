@@ -206,7 +206,7 @@ def check_classes(classes, # (B,) integers, or None
     if classes.is_floating_point() or classes.dim() != 1: raise ValueError(f"classes must be integers of shape (B,), got {classes.dtype} {tuple(classes.shape)}")
     if len(classes) and not (0 <= classes.min() and classes.max() < config.n_classes + none): raise ValueError(f"classes must be in 0..{config.n_classes - 1}, got {classes.min().item()} to {classes.max().item()}")
 
-# %% ../nbs/12_generation.ipynb #81f4542a
+# %% ../nbs/12_generation.ipynb #6c75c577
 _CARD = """---
 {{ card_data }}
 ---
@@ -215,6 +215,7 @@ A transformer over image tokens, of the library [qgvae]({{ repo_url }}): `qgvae.
 What it was trained on and how good it is has not been written down here.
 """
 
+# %% ../nbs/12_generation.ipynb #81f4542a
 class TokenGPT(nn.Module, PyTorchModelHubMixin, library_name="qgvae", tags=["image-generation"], repo_url="https://github.com/qgvae/qgvae", model_card_template=_CARD):
     "A transformer over the tokens of images."
     def __init__(self, config: TokenGPTConfig = TokenGPTConfig()):

@@ -77,12 +77,15 @@ def lookup(self: BandQuantizer,
     return self.codebook.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, self.dim)
 
 # %% ../nbs/03_quantize.ipynb #8e8427a6
+def _check_vectors(quantizer, z):
+    if z.dim() != 3 or tuple(z.shape[1:]) != (quantizer.n_tokens, quantizer.dim):
+        raise ValueError(f"{type(quantizer).__name__}: expected (B, {quantizer.n_tokens}, {quantizer.dim}), got {tuple(z.shape)}")
+
 @patch
 def forward(self: BandQuantizer,
             z): # (B, N, D) float
     "The nearest words, their indices and both terms of eq. 6, as `Quantized`; a ValueError for another shape."
-    if z.dim() != 3 or tuple(z.shape[1:]) != (self.n_tokens, self.dim):
-        raise ValueError(f"BandQuantizer: expected (B, {self.n_tokens}, {self.dim}), got {tuple(z.shape)}")
+    _check_vectors(self, z)
     z = z.float()
     tokens = self.tokens(z)
     e = self.lookup(tokens)
@@ -153,8 +156,7 @@ class LibraryQuantizer(nn.Module):
 def forward(self: LibraryQuantizer,
             z): # (B, N, D) float
     "As `BandQuantizer.forward`: `Quantized`, or a ValueError for another shape."
-    if z.dim() != 3 or tuple(z.shape[1:]) != (self.n_tokens, self.dim):
-        raise ValueError(f"{type(self).__name__}: expected (B, {self.n_tokens}, {self.dim}), got {tuple(z.shape)}")
+    _check_vectors(self, z)
     with torch.autocast(z.device.type, enabled=False):
         path, tokens = self.assign(z.float())
         e = self.lookup(tokens)

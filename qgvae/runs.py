@@ -254,15 +254,30 @@ def _begin_run(out, plan, resume):
         for f in (*RUN_FILES, "SHA256SUMS", "codec.safetensors"): (out/f).unlink(missing_ok=True)     # the last two belong to the model before, if it had them
     write_whole(out/"run.json", (json.dumps(plan, indent=1) + "\n").encode())
 
-def _load_splits(recipe, names, root, download, skip):
+def _load_splits(recipe, names, root, download, skip, say):
     "{split: images}; what is wrong with any of them is told at once."
     c, splits, wrong = recipe.model, {}, {}
+    if recipe.data not in IMAGE_SETS: say(f"reading the images of {recipe.data}")
     for s in names:
         try: splits[s] = load_images(recipe.data, s, root, download, (c.channels, c.height, c.width), skip=skip)
         except ValueError as e: wrong[str(e)] = s
     if len(wrong) > 1: raise ValueError("\n".join(f"{s}: {e}" for e, s in wrong.items()))
     for e in wrong: raise ValueError(e)
     return splits
+
+
+# %% ../nbs/08a_runs.ipynb #25fb9605
+def _watch(learn, out, checkpoint_seconds, say):
+    "All processes can be stopped gently; the first one writes checkpoints and pictures, and speaks."
+    learn.add_cb(StopGently())
+    if processes()[0] == 0: learn.add_cbs([Checkpoint(out/"checkpoint.safetensors", seconds=checkpoint_seconds, say=say), EpochLines(say), Sheet(out/"reconstructions.png", say=say)])
+
+def _opening(plan, learn, images, valid, resume):
+    "The first line that a run prints: what is trained, on what, by which machine."
+    recipe, c, at = learn.recipe, learn.recipe.model, learn.dls.train.position
+    begun = f"; resumed at batch {at:,}" if at else "; there is no checkpoint yet, so from the beginning" if resume else ""
+    return (f"{plan['name']}: {recipe.kind}, {c.n_tokens} tokens, {c.bits / 8:.4g} bytes an image, {sum(p.numel() for p in learn.model.parameters()):,} parameters; "
+            f"{images:,} training and {valid:,} validation images, {learn.precision} on {device_name(learn.dls.train.device)}{begun}")
 
 def _too_few(quantizer, images):
     "A word of warning if the training images give too few vectors for the codebooks."
@@ -297,20 +312,16 @@ def train(what=None, # a `Recipe`, a name in `recipes`, or a folder of images; N
     if rank: say = lambda text: None                    # the first process speaks and writes for all
     if n > 1 and device is None and torch.cuda.is_available(): device = f"cuda:{os.environ.get('LOCAL_RANK', rank)}"
     plan = on_first(lambda: make_plan(what, out, resume, force, size, minutes, epochs, ordered, settings, images, precision, half))
-    recipe, checkpoint = Recipe.from_json(json.dumps(plan["recipe"])), out/"checkpoint.safetensors"
-    c, test, skip = recipe.model, test or plan.get("test", False), skip or plan.get("skip", False)
+    recipe = Recipe.from_json(json.dumps(plan["recipe"]))
+    test, skip = test or plan.get("test", False), skip or plan.get("skip", False)
     if resume and str(root) == "data": root = plan.get("root", root)
-    if recipe.data not in IMAGE_SETS: say(f"reading the images of {recipe.data}")
-    splits = _load_splits(recipe, ["train", "valid", *["test"] * test], root, download, skip)
+    splits = _load_splits(recipe, ["train", "valid", *["test"] * test], root, download, skip, say)
     train = splits["train"][:plan["images"]]
     learn = qgvae_learner(recipe, train, splits["valid"], plan["minutes"], plan["precision"] or "auto", device=device)
     on_first(lambda: _begin_run(out, plan | dict(precision=learn.precision, test=test, skip=skip, root=str(root)), resume))
-    learn.add_cb(StopGently())
-    if rank == 0: learn.add_cbs([Checkpoint(checkpoint, seconds=checkpoint_seconds, say=say), EpochLines(say), Sheet(out/"reconstructions.png", say=say)])
-    if resume and checkpoint.exists(): load_checkpoint(learn, checkpoint)
-    say(f"{plan['name']}: {recipe.kind}, {c.n_tokens} tokens, {c.bits / 8:.4g} bytes an image, {sum(p.numel() for p in learn.model.parameters()):,} parameters; {len(train):,} training and {len(splits['valid']):,} validation images, {learn.precision} on {device_name(learn.dls.train.device)}"
-        + (f"; resumed at batch {learn.dls.train.position:,}" if learn.dls.train.position else "; there is no checkpoint yet, so from the beginning" if resume else ""))
-    if few := _too_few(learn.model.quantizer, len(train)): say(few)
+    _watch(learn, out, checkpoint_seconds, say)
+    if resume and (out/"checkpoint.safetensors").exists(): load_checkpoint(learn, out/"checkpoint.safetensors")
+    for line in filter(None, (_opening(plan, learn, len(train), len(splits["valid"]), resume), _too_few(learn.model.quantizer, len(train)))): say(line)
     _run(learn, plan["epochs"], out, say)
     result = on_first(lambda: write_run(learn, out, plan, splits | dict(train=train[:5000]), result_file))
     say("; ".join(f"{k} {v['psnr']:.2f} dB, {v['dead_words']:.1%} dead words" for k, v in result["results"].items()) + f"; the model is in {out}")

@@ -765,6 +765,7 @@ def load_checkpoint(learn: Learner, # made by `qgvae_learner` with the same reci
     if "random/cuda" in t and learn.dls.train.device.type == "cuda": torch.cuda.set_rng_state(t["random/cuda"], learn.dls.train.device)
     learn.dls.train.position = int(t["position"])
 
+# %% ../nbs/08_training.ipynb #b7232f58
 class Checkpoint(Callback):
     "Write a checkpoint at the end of each epoch's training, every `every` batches and every `seconds`. If that fails (a full disk), the old one stays and the run goes on."
     order, run_valid = 25, False

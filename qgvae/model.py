@@ -7,7 +7,7 @@ __all__ = ['TokenizerConfig', 'QGVAEConfig', 'VQVAEConfig', 'check_images', 'che
            'model_kind', 'shipped_models', 'model_folder', 'Reconstruction', 'Tokenizer', 'read_model', 'QGVAE',
            'VQVAE', 'load_tokenizer']
 
-# %% ../nbs/06_model.ipynb #1ec70a6d
+# %% ../nbs/06_model.ipynb #2ef536ce
 import copy, dataclasses, hashlib, json, math, re
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,7 +20,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from .unet import UNet
-from .projection import GlobalProjection, GlobalUnprojection
+from .projection import GlobalProjection, GlobalUnprojection, sharing
 from .quantize import BandQuantizer, fsq_levels, library_quantizers
 from .ordered import keep_prefix
 
@@ -62,22 +62,25 @@ class TokenizerConfig:
     @property
     def bits(self): return self.n_tokens * math.log2(self.n_words)
 
-# %% ../nbs/06_model.ipynb #4ea14bc0
+# %% ../nbs/06_model.ipynb #82eca3fc
 @dataclass(frozen=True)
 class QGVAEConfig(TokenizerConfig):
     "Config of a `QGVAE`; the defaults are those of the demo: 32 tokens of 8 bits for a 28x28 digit."
     n_tokens: int = 32 # N, number of tokens
-    heads: int | None = None # affine layers, each for N/heads tokens; None: one a token
+    maps: int | None = None # M, feature maps, each read by N/maps tokens; None: one a token
+    heads: int | None = None # H, affine layers, each for N/heads tokens; None: one a token
     codebooks: int | None = None # codebooks, each for N/codebooks tokens; None: one a token
-    start: str = "local" # how the projection begins: 'local' or 'random'
+    start: str = "local" # how the projection begins: 'local', 'fourier' or 'random'
 
     def __post_init__(self):
         super().__post_init__()
         _whole(self, "n_tokens")
-        for name in ("heads", "codebooks"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1 or self.n_tokens % value): raise ValueError(f"{name} must divide n_tokens={self.n_tokens}, got {value!r}")
-        if self.start not in ("local", "random"): raise ValueError(f"start must be 'local' or 'random', got {self.start!r}")
+        sharing(self.n_tokens, self.maps, self.heads)
+        books = self.codebooks
+        if books is not None and (not isinstance(books, int) or books < 1 or self.n_tokens % books):
+            raise ValueError(f"codebooks must divide n_tokens={self.n_tokens}, got {books!r}")
+        if self.start not in ("local", "fourier", "random"):
+            raise ValueError(f"start must be 'local', 'fourier' or 'random', got {self.start!r}")
 
 @dataclass(frozen=True)
 class VQVAEConfig(TokenizerConfig):
@@ -137,7 +140,7 @@ def check_sums(folder: Path): # of a model
         if not (p := folder/name).is_file() or hashlib.sha256(p.read_bytes()).hexdigest() != digest:
             raise ValueError(f"{p} is damaged: it is not the file that {folder/'SHA256SUMS'} lists (if you changed it yourself, delete that list)")
 
-# %% ../nbs/06_model.ipynb #74147946
+# %% ../nbs/06_model.ipynb #ec5b3c6f
 def _weights(): return Path(str(files("qgvae")))/"weights"
 
 _kinds = dict(tokenizer="a tokenizer: load it with load_tokenizer, QGVAE or VQVAE", gpt="a transformer over tokens: load it with TokenGPT or ImageGenerator")
@@ -176,7 +179,6 @@ def model_folder(name: str | Path, # a model that ships with the package, a fold
     check_sums(folder)
     return folder
 
-
 # %% ../nbs/06_model.ipynb #dbad1176
 class Reconstruction(NamedTuple):
     "What a tokenizer's `forward` returns."
@@ -186,7 +188,7 @@ class Reconstruction(NamedTuple):
     codebook_loss: torch.Tensor # scalar
     commitment_loss: torch.Tensor # scalar
 
-# %% ../nbs/06_model.ipynb #0f584ec3
+# %% ../nbs/06_model.ipynb #68a20e9d
 _CARD = """---
 {{ card_data }}
 ---
@@ -210,7 +212,6 @@ class Tokenizer(nn.Module, PyTorchModelHubMixin, library_name="qgvae", tags=["im
         self.encoder = UNet(pixels, map_channels, c.encoder_widths, c.encoder_blocks, out_level=c.downscale, **kw)
         self.decoder = UNet(map_channels, pixels, c.decoder_widths, c.decoder_blocks, in_level=c.downscale, **kw)
         self.quantizer = BandQuantizer(c.n_tokens, c.n_words, c.dim, codebooks)
-
 
 # %% ../nbs/06_model.ipynb #5dd65397
 @patch
@@ -261,7 +262,7 @@ def decode(self: Tokenizer,
     q = self.quantizer.lookup(tokens.long())
     return self.render(nn.functional.pad(q, (0, 0, 0, c.n_tokens - q.shape[1]))).clamp(0, 1)
 
-# %% ../nbs/06_model.ipynb #3f464e90
+# %% ../nbs/06_model.ipynb #7b3b3797
 @patch
 def save_pretrained(self: Tokenizer,
                     folder: str | Path, # gets config.json and model.safetensors, and a short README.md if it has none
@@ -273,7 +274,6 @@ def save_pretrained(self: Tokenizer,
     if not all(v.isfinite().all() for v in model.state_dict().values()): raise ValueError("save_pretrained: a weight is NaN, infinite or too large for 16 bits")
     hub.pop("config", None)                       # from push_to_hub: the same once more
     return super(Tokenizer, model).save_pretrained(folder, config=dataclasses.asdict(self.config), **hub)
-
 
 # %% ../nbs/06_model.ipynb #ed25acc2
 def _read_weights(folder):
@@ -307,26 +307,26 @@ def from_pretrained(cls: Tokenizer,
     "The trained model, in eval mode."
     return read_model(cls, cls.config_class, model_folder(name, **hub), device)
 
-# %% ../nbs/06_model.ipynb #87997b4f
+# %% ../nbs/06_model.ipynb #b0ca6285
 class QGVAE(Tokenizer):
-    "Quantised Global Autoencoder: token n describes the whole map n (eq. 5)."
+    "Quantised Global Autoencoder: each token describes a whole map (eq. 5)."
     config_class = QGVAEConfig
 
     def __init__(self, config: QGVAEConfig = QGVAEConfig()):
-        super().__init__(config, config.n_tokens, config.codebooks)
-        h, w = config.grid
-        heads = config.n_tokens if config.heads is None else config.heads
-        self.project = GlobalProjection(config.n_tokens, h * w, config.dim, heads, config.start)
-        self.unproject = GlobalUnprojection(config.n_tokens, (h, w), config.dim, heads, config.start)
+        c = config
+        maps, _ = sharing(c.n_tokens, c.maps, c.heads)
+        super().__init__(c, maps, c.codebooks)
+        self.project = GlobalProjection(c.n_tokens, c.grid, c.dim, c.heads, c.maps, c.start)
+        self.unproject = GlobalUnprojection(c.n_tokens, c.grid, c.dim, c.heads, c.maps, c.start)
 
-    def to_vectors(self, maps): # (B, N, h, w) float
+    def to_vectors(self, maps): # (B, M, h, w) float
         "(B, N, D) float"
         return self.project(maps)
     def to_maps(self, q): # (B, N, D) float
-        "(B, N, h, w) float"
+        "(B, M, h, w) float"
         return self.unproject(q)
 
-# %% ../nbs/06_model.ipynb #b4bc5963
+# %% ../nbs/06_model.ipynb #e23d5b05
 class VQVAE(Tokenizer):
     "The baseline: token n describes position n of the grid, one codebook for all."
     config_class = VQVAEConfig
@@ -349,4 +349,3 @@ def load_tokenizer(name: str | Path, # what `model_folder` takes
     folder = model_folder(name, **hub)
     kind = QGVAE if "n_tokens" in _read_config(folder) else VQVAE
     return read_model(kind, kind.config_class, folder, device)
-

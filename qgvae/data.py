@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FITS', 'IMAGE_SETS', 'digits', 'to_float', 'show_grid', 'open_image', 'fit_image', 'restore_image', 'ImageFiles',
            'cores', 'read_images', 'images_id', 'find_images', 'load_folder', 'split_indices', 'data_files',
-           'load_images', 'Batches', 'Stream', 'batches', 'RandomAffine']
+           'load_images', 'Batches', 'Stream', 'batches', 'RandomAffine', 'RandomFlip']
 
 # %% ../nbs/07_data.ipynb #654eb10a
 import hashlib, io, itertools, os, warnings
@@ -286,7 +286,7 @@ def load_images(name: str, # one of `IMAGE_SETS`, or a folder of images
     else: raise ValueError(f"load_images: name must be a folder of images or one of {list(IMAGE_SETS)}, got {name!r}")
     return read_images(files, skip) if files.shape.numel() <= memory * 2**30 else files
 
-# %% ../nbs/07_data.ipynb #27f8c3d4
+# %% ../nbs/07_data.ipynb #5977b0c1
 class Batches:
     "Float batches `(x, x)` of images that lie on the device; the second x is the target."
     def __init__(self,
@@ -315,7 +315,6 @@ class Batches:
     def n(self): return len(self.images)
 
     def to(self, device): self.images, self.device, self._pass = self.images.to(device), torch.device(device), None; return self
-
 
 # %% ../nbs/07_data.ipynb #8c83d253
 @patch
@@ -401,3 +400,13 @@ class RandomAffine:
         theta = torch.stack([row((1 + s) * a.cos(), h - a.sin(), dx), row(a.sin(), (1 + s) * a.cos(), dy)], 1)
         y = F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), align_corners=False)
         return y.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+
+# %% ../nbs/07_data.ipynb #5f59c8ce
+class RandomFlip:
+    "Mirror half of the images left to right."
+    def __call__(self,
+                 x, # (B, C, H, W) float
+                 generator=None): # torch.Generator
+        "-> (B, C, H, W) float"
+        mirrored = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) < 0.5
+        return torch.where(mirrored, x.flip(-1), x)

@@ -9,7 +9,7 @@ __all__ = ['recipes', 'cropped', 'TokenizerLoss', 'psnr', 'measure', 'Recipe', '
            'Progress', 'WordUsage', 'SmoothLoss', 'Snapshots', 'qgvae_learner', 'epochs_done', 'fit', 'write_whole',
            'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'device_name', 'git_commit', 'report']
 
-# %% ../nbs/08_training.ipynb #e64c6ea5
+# %% ../nbs/08_training.ipynb #d273ecb1
 import ast, dataclasses, importlib.resources, json, math, os, platform, subprocess, time, warnings
 from dataclasses import dataclass
 from functools import partial
@@ -30,27 +30,36 @@ from .quantize import kmeans, library_quantizers
 from .resets import CellStatistics, clear_moments, reset_window, split_cells
 from .ordered import sample_prefix
 from .model import QGVAE, QGVAEConfig, VQVAE, VQVAEConfig
-from .data import RandomAffine, batches, images_id, to_float
+from .data import RandomAffine, RandomFlip, batches, images_id, to_float
 
-# %% ../nbs/08_training.ipynb #419a6072
+# %% ../nbs/08_training.ipynb #7463ca63
 def cropped(x, # (..., H, W)
             crop: tuple | None): # (top, left, height, width); None: all
     "The part of the images that counts."
     return x if crop is None else x[..., crop[0]:crop[0] + crop[2], crop[1]:crop[1] + crop[3]]
 
 class TokenizerLoss(nn.Module):
-    "Mean squared error plus the weighted terms of the quantiser (eq. 6)."
+    "The error of the images plus the weighted terms of the quantiser (eq. 6)."
     def __init__(self,
                  codebook_weight: float = 1., # a: pulls the codewords
                  commitment_weight: float = 1., # b: pulls the encoder
-                 crop: tuple | None = None): # see `cropped`
+                 crop: tuple | None = None, # see `cropped`
+                 error: str = "mse"): # 'mse', or 'log': the mean of the images' log MSE, so that the mean PSNR is trained
         super().__init__()
-        self.codebook_weight, self.commitment_weight, self.crop = codebook_weight, commitment_weight, crop
+        self.codebook_weight, self.commitment_weight, self.crop, self.error = codebook_weight, commitment_weight, crop, error
+
+    def reconstruction(self, y, x): # (B, C, H, W) float
+        "The mean squared error, a scalar. With 'log' its gradient is that of the mean log MSE, times the MSE: each image counts equally."
+        mse = (y - x).square().flatten(1).mean(1)                                   # (B,)
+        if self.error == "mse": return mse.mean()
+        log = (mse + 1e-5).log().mean()
+        return mse.mean().detach() * (1 + log - log.detach())
 
     def forward(self,
                 pred, # `Reconstruction`
                 target): # (B, C, H, W) float in [0, 1]
-        return F.mse_loss(cropped(pred.images, self.crop), cropped(target, self.crop)) + self.codebook_weight * pred.codebook_loss + self.commitment_weight * pred.commitment_loss
+        error = self.reconstruction(cropped(pred.images, self.crop), cropped(target, self.crop))
+        return error + self.codebook_weight * pred.codebook_loss + self.commitment_weight * pred.commitment_loss
 
 # %% ../nbs/08_training.ipynb #261c6785
 def psnr(pred, # `Reconstruction` or (B, C, H, W) float
@@ -82,7 +91,7 @@ def measure(model, # a tokenizer in eval mode
         seen[q.rows(out.tokens).flatten()] = True
     return dict(psnr=total / len(images), dead_words=1 - seen.float().mean().item())
 
-# %% ../nbs/08_training.ipynb #820fe9b9
+# %% ../nbs/08_training.ipynb #ea59926b
 @dataclass
 class Recipe:
     "All that decides a training run."
@@ -105,6 +114,9 @@ class Recipe:
     ordered: float = 0. # probability that a sample loses its tail
     ema: float = 0.998 # decay of the averaged weights; 0: none
     augment: bool = False # small random affine maps
+    flip: bool = False # mirror half of the images
+    error: str = "mse" # 'mse' or 'log', see `TokenizerLoss`
+    clock: str = "wall" # how a time box counts: 'wall', or 'processor': the process's own time, for a machine with other work
     loss_crop: tuple | None = None # (top, left, height, width): the part of the images that counts, in loss and PSNR
     epochs: int = 100 # when no time is given
     seed: int = 0
@@ -120,12 +132,14 @@ class Recipe:
     def build(self): return (QGVAE if self.kind == "qgvae" else VQVAE)(self.model)
     def to_json(self): return json.dumps(dict(kind=self.kind, **dataclasses.asdict(self)), indent=1)
 
-# %% ../nbs/08_training.ipynb #72ad234d
+# %% ../nbs/08_training.ipynb #b6833def
 def _check_recipe(r):
     "Raise a ValueError for settings that do not go together."
     if r.loss_crop is not None:
         t, l, h, w = r.loss_crop
         if min(t, l) < 0 or min(h, w) < 1 or t + h > r.model.height or l + w > r.model.width: raise ValueError(f"loss_crop must be (top, left, height, width) inside of {r.model.height}x{r.model.width}, got {r.loss_crop}")
+    for name, accepted in (("error", ("mse", "log")), ("clock", ("wall", "processor"))):
+        if getattr(r, name) not in accepted: raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}, got {getattr(r, name)!r}")
     if r.schedule not in ("cosine", "constant"): raise ValueError(f"schedule must be 'cosine' or 'constant', got {r.schedule!r}")
     if r.optimizer not in ("muon", "adamw", "schedulefree"): raise ValueError(f"optimizer must be 'muon', 'adamw' or 'schedulefree', got {r.optimizer!r}")
     if r.optimizer == "schedulefree" and (r.schedule != "constant" or r.ema): raise ValueError(f"the optimizer 'schedulefree' averages the weights itself and needs no schedule, so schedule must be 'constant' and ema 0, got {r.schedule!r} and {r.ema}")
@@ -253,15 +267,14 @@ class MuonAdamW(torch.optim.AdamW):
             for (p, _), u in zip(pairs, steps):
                 p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(u.view(p.shape), alpha=size)
 
-# %% ../nbs/08_training.ipynb #b5801db5
+# %% ../nbs/08_training.ipynb #e1b0deef
 def schedule_free():
     "The class `AdamWScheduleFree` of the package schedulefree."
     try: from schedulefree import AdamWScheduleFree
     except ImportError as e: raise ValueError("the optimizer 'schedulefree' needs the package schedulefree: pip install 'qgvae[schedulefree]'") from e
     return AdamWScheduleFree
 
-
-# %% ../nbs/08_training.ipynb #32ce9365
+# %% ../nbs/08_training.ipynb #ce4c0fde
 def processes():
     "(rank, number) of the processes that train together (last section); (0, 1) for one alone."
     return (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
@@ -279,19 +292,23 @@ def on_first(f): # f() -> what can be pickled
     if error is not None: raise error
     return value
 
-
-# %% ../nbs/08_training.ipynb #81c52a8d
+# %% ../nbs/08_training.ipynb #ea05998d
 class Clock(Callback):
     "Say in `learn.pct_train` how far the run is: by batches, or by the clock if `minutes` are given."
     order, run_valid = -9, False # right after fastai's own count
     def __init__(self,
-                 minutes: float | None = None): # time for the whole run, with validation
+                 minutes: float | None = None, # time for the whole run, with validation
+                 processor: bool = False): # count the time of this process on its cores (the mean of its threads), not the wall's
         if minutes is not None and not minutes > 0: raise ValueError(f"minutes must be > 0, got {minutes}")
-        self.minutes, self.done, self.step_seconds = minutes, 0., None
+        self.minutes, self.done, self.step_seconds, self.processor = minutes, 0., None, processor
 
-    def before_fit(self): self.began, self.carried = time.monotonic(), self.done
+    def now(self):
+        "Seconds, from some beginning."
+        return time.process_time() / torch.get_num_threads() if self.processor else time.monotonic()
+
+    def before_fit(self): self.began, self.carried = self.now(), self.done
     @property
-    def seconds(self): return self.carried + time.monotonic() - self.began
+    def seconds(self): return self.carried + self.now() - self.began
     def agreed(self):
         "The seconds of the first process, or all would not stop after the same batch."
         if processes()[1] == 1: return self.seconds
@@ -475,7 +492,7 @@ class EMA(Callback):
         self.average.load_state_dict(s)
         self.steps = int(s["n_averaged"])
 
-# %% ../nbs/08_training.ipynb #52bc39ce
+# %% ../nbs/08_training.ipynb #27772bf4
 class ScheduleFree(Callback):
     "Train a schedule-free optimiser at its point y; validate with the average x and end with it."
     order = 20
@@ -508,7 +525,6 @@ class ScheduleFree(Callback):
         for name, v in s.items():
             i, k = name.split("/"); g = self.opt.opt.param_groups[int(i)]
             g[k] = type(g[k])(v.item())
-
 
 # %% ../nbs/08_training.ipynb #d8415197
 class TrainingDiverged(ValueError): "The loss became NaN or infinite."
@@ -618,7 +634,7 @@ class Snapshots(Callback):
         images = iter(s["images"] if s else ())
         self.rows = [dict(seconds=a, batches=int(b), psnr=p, images=next(images) if drawn else None) for a, b, p, drawn in (s["numbers"].tolist() if s else ())]
 
-# %% ../nbs/08_training.ipynb #42d8f1c5
+# %% ../nbs/08_training.ipynb #ef31404b
 def _param_groups(model):
     "Kernels of convolutions, everything else, what the quantiser learns by gradients."
     book = list(model.quantizer.parameters())
@@ -633,13 +649,12 @@ def _optimizer(groups, lr, recipe):
     make = schedule_free() if recipe.optimizer == "schedulefree" else partial(MuonAdamW, fused=rest[0].device.type in ("cpu", "cuda"))
     return OptimWrapper(opt=make(groups, lr=lr, betas=recipe.betas, weight_decay=recipe.weight_decay))
 
-
-# %% ../nbs/08_training.ipynb #addd09c2
+# %% ../nbs/08_training.ipynb #9f95a3f8
 def _callbacks(recipe, model, minutes, precision, usage, watched):
     "What the recipe asks for, a callback each."
     several, moving = processes()[1] > 1, hasattr(model.quantizer, "update")
     if several and moving: raise ValueError(f"the quantizer {recipe.model.quantizer!r} learns from the vectors of one process only; train it in a single one")
-    cbs = [Clock(minutes), CodebookStart(recipe.codebook_start), StopOnNaN(), usage, Snapshots(watched), ParamScheduler(_schedule(recipe))]
+    cbs = [Clock(minutes, recipe.clock == "processor"), CodebookStart(recipe.codebook_start), StopOnNaN(), usage, Snapshots(watched), ParamScheduler(_schedule(recipe))]
     if several: cbs.append(AverageGradients())
     if recipe.ordered: cbs.append(OrderedDropout(recipe.ordered))
     if recipe.reset_every != 0: cbs.append(VoronoiReset(recipe.reset_every, recipe.reset_until, recipe.reset_noise))
@@ -649,8 +664,17 @@ def _callbacks(recipe, model, minutes, precision, usage, watched):
     if precision == "bf16": cbs.append(Autocast())
     return cbs
 
+# %% ../nbs/08_training.ipynb #adc915cf
+def _augmentation(recipe):
+    "f(x, generator) -> x, or None."
+    changes = [make() for make, wanted in ((RandomAffine, recipe.augment), (RandomFlip, recipe.flip)) if wanted]
+    if not changes: return None
+    def augment(x, generator=None):
+        for change in changes: x = change(x, generator)
+        return x
+    return augment
 
-# %% ../nbs/08_training.ipynb #17e8c555
+# %% ../nbs/08_training.ipynb #e005ecb9
 def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
                   train, # (n, C, H, W) uint8 training images, or `ImageFiles`
                   valid, # (n, C, H, W) uint8 validation images, or `ImageFiles`
@@ -666,7 +690,7 @@ def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(recipe.seed)
     model = recipe.build().to(device, memory_format=torch.channels_last)
-    dls = DataLoaders(batches(train, recipe.batch_size, length=length, augment=RandomAffine() if recipe.augment else None, seed=recipe.seed, device=device, part=processes()),
+    dls = DataLoaders(batches(train, recipe.batch_size, length=length, augment=_augmentation(recipe), seed=recipe.seed, device=device, part=processes()),
                       batches(valid, min(_few(recipe.model), len(valid)), shuffle=False, device=device), device=device)
     step_seconds = None
     if precision == "auto":
@@ -674,7 +698,7 @@ def qgvae_learner(recipe: Recipe, # from `recipes`, or your own
         step_seconds = seconds.get(precision)
     usage = WordUsage()
     cbs = _callbacks(recipe, model, minutes, precision, usage, to_float(valid[torch.arange(min(snapshots, len(valid)))]))
-    learn = Learner(dls, model, TokenizerLoss(recipe.codebook_weight, recipe.commitment_weight, recipe.loss_crop), lr=recipe.lr, splitter=_param_groups, wd=None,
+    learn = Learner(dls, model, TokenizerLoss(recipe.codebook_weight, recipe.commitment_weight, recipe.loss_crop, recipe.error), lr=recipe.lr, splitter=_param_groups, wd=None,
                     opt_func=partial(_optimizer, recipe=recipe), metrics=[partial(psnr, crop=recipe.loss_crop), ValueMetric(usage.dead, "dead_words")], cbs=cbs)
     learn.remove_cb(ProgressCallback); learn.add_cb(Progress())
     learn.recorder.smooth_loss = SmoothLoss()

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from PIL import features
 from qgvae.data import load_images
-from qgvae.evaluation import AlexNetFeatures, Frechet, LinearCodec, PillowCodec, at_size, protocols
-from qgvae.training import device_name, git_commit
+from qgvae.was_evaluation import AlexNetFeatures, Frechet, LinearCodec, PillowCodec, at_size, protocols
+from qgvae.was_training import device_name, git_commit
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--data", default="digits")

@@ -8,10 +8,10 @@ for rate and distortion, all 10,000 for the round trip and the coder's overhead.
 import argparse, hashlib, json, math, time, warnings
 from pathlib import Path
 import numpy as np, torch
-from qgvae.codec import TOTAL, Codec, parts
+from qgvae.was_codec import TOTAL, Codec, parts
 from qgvae.data import load_images, to_float
-from qgvae.evaluation import PillowCodec, Scores, rate_distortion
-from qgvae.training import device_name, git_commit
+from qgvae.was_evaluation import PillowCodec, Scores, rate_distortion
+from qgvae.was_training import device_name, git_commit
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--root", default="data")

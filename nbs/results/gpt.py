@@ -9,11 +9,11 @@ import argparse, ast, dataclasses, json, os, time
 from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
-from qgvae.codec import fingerprint
+from qgvae.was_codec import fingerprint
 from qgvae.data import digits, load_images, split_indices
-from qgvae.generation import TokenGPT, TokenSet, gpt_learner, gpt_recipes, gpt_report, token_bits, tokenize
+from qgvae.was_generation import TokenGPT, TokenSet, gpt_learner, gpt_recipes, gpt_report, token_bits, tokenize
 from qgvae.model import load_tokenizer
-from qgvae.training import Checkpoint, fit, load_checkpoint
+from qgvae.was_training import Checkpoint, fit, load_checkpoint
 
 def changed(recipe, settings):
     "The recipe with settings such as `lr=0.002` replaced."

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load_file
-from qgvae.codec import fingerprint
+from qgvae.was_codec import fingerprint
 from qgvae.data import digits, load_images, to_float
-from qgvae.evaluation import AlexNetFeatures, Frechet
-from qgvae.generation import ImageGenerator, TokenSet, gpt_learner, gpt_recipes, token_bits, tokenize
+from qgvae.was_evaluation import AlexNetFeatures, Frechet
+from qgvae.was_generation import ImageGenerator, TokenSet, gpt_learner, gpt_recipes, token_bits, tokenize
 from qgvae.model import load_tokenizer, model_folder
-from qgvae.training import device_name, fit, git_commit, measure, write_whole
+from qgvae.was_training import device_name, fit, git_commit, measure, write_whole
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("name", help="of the curve")

@@ -8,9 +8,9 @@ import argparse, json, os, time
 from pathlib import Path
 import torch
 from qgvae.data import load_images, to_float
-from qgvae.evaluation import AlexNetFeatures, Frechet
-from qgvae.generation import ImageGenerator, nearest_images, precision_recall, tokenize
-from qgvae.training import device_name, git_commit
+from qgvae.was_evaluation import AlexNetFeatures, Frechet
+from qgvae.was_generation import ImageGenerator, nearest_images, precision_recall, tokenize
+from qgvae.was_training import device_name, git_commit
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("model")

@@ -8,8 +8,8 @@ The ratio is that of the best rounds, since other programs on the machine can on
 import argparse, json, statistics, time
 from pathlib import Path
 import torch
-from qgvae.generation import TokenGPT, TokenGPTConfig, draw, word_probabilities
-from qgvae.training import device_name, git_commit, recipes, write_whole
+from qgvae.was_generation import TokenGPT, TokenGPTConfig, draw, word_probabilities
+from qgvae.was_training import device_name, git_commit, recipes, write_whole
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--rounds", type=int, default=5)

@@ -11,7 +11,7 @@ import argparse, json, os, platform, statistics, time, warnings
 from pathlib import Path
 import torch
 from qgvae.data import load_images, to_float
-from qgvae.training import TokenizerLoss, _optimizer, _param_groups, device_name, git_commit, recipes
+from qgvae.was_training import TokenizerLoss, _optimizer, _param_groups, device_name, git_commit, recipes
 
 VARIANTS = {"fp32 contiguous": (False, False, False), "fp32 channels-last": (False, True, False), "bf16 channels-last": (True, True, False),
             "bf16 channels-last, compiled": (True, True, True)}         # bf16, channels-last, compiled

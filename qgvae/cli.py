@@ -298,7 +298,7 @@ def image_rows(
 ): # yields (input, tokens (k,) long, (w, h) of the original if it differs and is kept, PSNR in dB)
     "The tokens of images, 64 at a time."
     import torch
-    from qgvae.was_codec import image_psnr
+    from qgvae.images import psnr as image_psnr
     own = (codec.config.width, codec.config.height)
     for i in range(0, len(inputs), 64):
         good = []
@@ -327,7 +327,7 @@ def encode(
     force:bool=False, # overwrite
 ) -> int: # exit status: 0, or 1 if an image has failed
     "Write images as .qgv files."
-    from qgvae.was_codec import Codec
+    from qgvae.codec.files import Codec
     inputs = find_inputs(inputs, image_suffixes())
     each = is_folder(out)
     outs = names_in(out, inputs, '.qgv') if each else [] if out == '-' else [Path(out)]
@@ -365,8 +365,9 @@ def codec_for(
     known:dict=None, # codecs that have been loaded, by name
 ):
     "The `Codec` that a file needs."
-    from qgvae.was_codec import BitstreamError, Codec
-    from qgvae.model import shipped_models
+    from qgvae.codec.coders import BitstreamError
+    from qgvae.codec.files import Codec
+    from qgvae.pretrained import shipped_models
     known = {} if known is None else known
     for name in [model] if model else shipped_models():
         if name not in known: known[name] = Codec.from_pretrained(name)
@@ -392,7 +393,8 @@ def decode(
     force:bool=False, # overwrite
 ) -> int: # exit status: 0, or 1 if a file has failed
     "Write .qgv files as images."
-    from qgvae.was_codec import BitstreamError, read_header
+    from qgvae.codec.coders import BitstreamError
+    from qgvae.codec.bitstream import read_header
     inputs, each, known, lines, status = find_inputs(inputs, {'.qgv'}), is_folder(out), {}, [], 0
     suffix = '.'+suffix.lstrip('.') if suffix else '.png' if each or out == '-' else Path(out).suffix
     image_kind(suffix)
@@ -419,7 +421,8 @@ def _numbered(target, n, first, suffix):
 
 def _read_all(inputs, outs, each, suffix, force):
     "[(input, target, its bytes or what is wrong with it)]; nothing is begun if two images would get the same name or one may not be written."
-    from qgvae.was_codec import BitstreamError, read_header
+    from qgvae.codec.coders import BitstreamError
+    from qgvae.codec.bitstream import read_header
     found, of, names = [], [], []
     for o,target in zip(inputs, outs):
         try:
@@ -437,7 +440,8 @@ def _read_all(inputs, outs, each, suffix, force):
 # %% ../nbs/was_13_cli.ipynb #3ee97f01
 def _write_images(codec, unpacked, target, tokens, model_size, suffix):
     "The images of one file, numbered if it is one of many."
-    from qgvae.was_codec import restore_image, to_pil
+    from qgvae.training.pictures import restore_image
+    from qgvae.training.pictures import to_pil
     n, fit = unpacked.header.n, unpacked.header.fit
     targets = _numbered(target, n, len(unpacked.records), suffix)
     for r,x,t in zip(unpacked.records, codec.images(unpacked, tokens), targets):
@@ -453,7 +457,9 @@ def info(
     model:str=None, # folder or name; None: by the file's fingerprint
 ) -> int: # exit status: 0, or 1 if a file is damaged
     "Say what is in .qgv files, and what each byte is for."
-    from qgvae.was_codec import BitstreamError, parts, read_header
+    from qgvae.codec.coders import BitstreamError
+    from qgvae.codec.bitstream import read_header
+    from qgvae.codec.files import parts
     known, status = {}, 0
     for o in find_inputs(inputs, {'.qgv'}):
         try:
@@ -490,7 +496,7 @@ def compare(
     force:bool=False, # overwrite
 ) -> int: # exit status: 0, or 1 if an image has failed
     "Compare with JPEG, WebP and AVIF at nearly the same size."
-    from qgvae.was_codec import Codec
+    from qgvae.codec.files import Codec
     if out and Path(out).suffix.lower() != '.png': raise ValueError(f'-o must be a name that ends in .png, got {out!r}')
     if out: may_write([out], force)
     inputs, codec, failed, rows = find_inputs(inputs, image_suffixes()), Codec.from_pretrained(model), [], []
@@ -508,8 +514,10 @@ def compare(
 # %% ../nbs/was_13_cli.ipynb #935a9d90
 def _compared(codec, x, **how):
     "{format: (PIL image, bytes of the file, of the payload, PSNR)} of one image (1, C, H, W)."
-    from qgvae.was_codec import image_psnr, parts, to_pil
-    from qgvae.was_evaluation import PillowCodec
+    from qgvae.images import psnr as image_psnr
+    from qgvae.codec.files import parts
+    from qgvae.training.pictures import to_pil
+    from qgvae.evaluation.baselines import PillowCodec
     data = codec.encode(x, **how)
     y, size, found = codec.decode(data), len(data), {'image': (to_pil(x[0]), 0, 0, 0)}
     found['qgvae'] = to_pil(y[0]), size, sum(p.size for p in parts(data, codec) if p.name == 'tokens'), image_psnr(y, x).item()
@@ -566,7 +574,7 @@ def _sheet(x, columns=None, scale=2, gap=2):
     "Images (n, C, H, W) float in [0, 1] side by side: a PIL image."
     import torch
     from PIL import Image
-    from qgvae.was_codec import to_pil
+    from qgvae.training.pictures import to_pil
     n, C, H, W = x.shape
     columns = min(n, columns or round(n**0.5+0.499))
     rows = -(-n//columns)
@@ -613,7 +621,7 @@ def is_image_folder(
     data:str, # as given with --data
 ) -> bool: # a folder of images, no name of a data set
     "Is that a folder? The names of data sets come first; a folder of the same name is meant by `./name`."
-    from qgvae.data import IMAGE_SETS
+    from qgvae.training.datasets import IMAGE_SETS
     return data not in IMAGE_SETS and (os.sep in data or Path(data).is_dir())
 
 def eval_images(
@@ -625,7 +633,7 @@ def eval_images(
     skip:bool=False, # leave out files that cannot be read
 ): # (n, C, H, W) uint8
     "The images to measure on, of the model's size."
-    from qgvae.data import load_folder, load_images
+    from qgvae.training.datasets import load_folder, load_images
     want = (config.channels, config.height, config.width)
     if not own and is_image_folder(data): return load_folder(data, config.height, config.width, config.channels, skip=skip)
     x = load_images(data, split, root, size=want, skip=skip)
@@ -650,7 +658,7 @@ def perceptual_metrics(
     weights:str=None, # file; None: QGVAE_LPIPS, else torchvision fetches them; 'none': do without
 ) -> list: # of metrics for `evaluate_protocols`, empty if there are no weights
     "LPIPS and FD-AlexNet."
-    from qgvae.was_evaluation import AlexNetFeatures, Frechet
+    from qgvae.evaluation.metrics import AlexNetFeatures, Frechet
     if weights == 'none': return []
     try: features = AlexNetFeatures(weights)
     except ValueError as e:
@@ -662,7 +670,7 @@ def perceptual_metrics(
 # %% ../nbs/was_13_cli.ipynb #b5c5a4cc
 def _measured(net, images, protocols, lpips, tokens, crop=None):
     "All measures of a model on images, with a progress bar."
-    from qgvae.was_evaluation import evaluate_protocols
+    from qgvae.evaluation.metrics import evaluate_protocols
     bar = Bar(len(images), 'measured')
     def batches():
         for x in images.split(100):
@@ -694,7 +702,7 @@ def evaluate(
     if tokens is not None and tokens < 1: raise ValueError(f'--tokens must be at least 1, got {tokens}')
     if limit is not None and limit < 1: raise ValueError(f'--limit must be at least 1, got {limit}')
     import json, torch
-    from qgvae.model import load_tokenizer, model_folder
+    from qgvae.pretrained import load_tokenizer, model_folder
     try: from qgvae.was_evaluation import describe, protocols
     except ImportError as e: raise ValueError(str(e)) from e
     device = check_device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
@@ -754,8 +762,9 @@ def train(
     **how, # of `qgvae.runs.train`
 ) -> int: # exit status: 0, or 1 if the training has diverged
     "Train a model."
-    from qgvae.runs import find_recipe, train as run
-    from qgvae.was_training import TrainingDiverged, recipes
+    from qgvae.training.runs import find_recipe, train as run
+    from qgvae.training.callbacks import TrainingDiverged
+    from qgvae.training.recipes import recipes
     if what is None and not (how['resume'] and out): raise ValueError(f"name a recipe or a folder of images, or the folder of a run with --resume --out FOLDER; the recipes are {', '.join(recipes)}")
     if show:
         changes = [*how['settings']] + ([] if how['ordered'] is None else [f"ordered={how['ordered']}"])

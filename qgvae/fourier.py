@@ -6,63 +6,69 @@
 __all__ = ['dft_order', 'dft_encode', 'dft_decode', 'dft_lowpass', 'dft_bands', 'laplacian_pyramid', 'laplacian_inverse',
            'dct_matrix', 'zigzag', 'dct_encode', 'dct_decode', 'dct_lowpass', 'PCA']
 
-# %% ../nbs/method/01_fourier.ipynb #ee5f01f5
+# %% ../nbs/method/01_fourier.ipynb #14a3fb30
 import math
 from numbers import Integral
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 
-# %% ../nbs/method/01_fourier.ipynb #5426da21
+# %% ../nbs/method/01_fourier.ipynb #9189af41
 def _check_images(who, x):
     "Refuse anything but a batch of float images in [0,1]."
     if x.ndim != 4: raise ValueError(f"{who}: images must have shape (B, C, H, W), got {tuple(x.shape)}")
     if not x.is_floating_point(): raise ValueError(f"{who}: images must be floats in [0,1], got {x.dtype}")
     if x.numel() and not (x.min() >= 0 and x.max() <= 1): # a NaN fails here too
-        raise ValueError(f"{who}: images must be in [0,1], got values from {x.min():.4g} to {x.max():.4g}")
+        raise ValueError(f"{who}: images must be in [0,1], got {x.min():.4g} to {x.max():.4g}")
 
+# %% ../nbs/method/01_fourier.ipynb #5151e46e
 def _among(k, accepted):
     "Whether k is a whole number, no float or bool, and one of the accepted."
     return isinstance(k, Integral) and not isinstance(k, bool) and k in accepted
 
+# %% ../nbs/method/01_fourier.ipynb #9f81332b
 def _check_count(who, k, most, name="k"):
     "Refuse a count that is not a whole number in 0..most."
-    if not _among(k, range(most + 1)): raise ValueError(f"{who}: {name} must be a whole number in 0..{most}, got {k}")
+    if not _among(k, range(most + 1)):
+        raise ValueError(f"{who}: {name} must be a whole number in 0..{most}, got {k}")
 
-# %% ../nbs/method/01_fourier.ipynb #0cc1da55
-def dft_order(H:int, # height in pixels
-              W:int, # width in pixels
-             ): # (H*W, 3) long: rows (u, v, part), part 0 for the cosine, 1 for the sine
-    "The real numbers of an H x W image's DFT (eq. 1), lowest frequency first, each conjugate pair listed once."
+# %% ../nbs/method/01_fourier.ipynb #15071a7f
+def dft_order(H: int, # height in pixels
+              W: int): # width in pixels
+    """(H*W, 3) long: the real numbers of an image's DFT (eq. 1), lowest frequency first.
+
+    Rows are (u, v, part), with part 0 for the cosine and 1 for the sine; a conjugate pair is listed once."""
     rows = []
     for u in range(H):
         for v in range(W):
             mirror = (-u % H, -v % W)
-            if (u, v) > mirror: continue  # the conjugate speaks for both
+            if (u, v) > mirror: continue # the conjugate speaks for both
             frequency = (min(u, H - u) * W)**2 + (min(v, W - v) * H)**2
             rows += [(frequency, u, v, part) for part in range(1 if (u, v) == mirror else 2)]
     return torch.tensor(sorted(rows))[:, 1:]
 
-# %% ../nbs/method/01_fourier.ipynb #772d2079
+# %% ../nbs/method/01_fourier.ipynb #7ada9774
 def _dft_slots(H, W, device):
-    "Where each real number lives in X, and what it is scaled with to make the transform orthonormal."
+    "Where each real number lives in X, and the scale that makes the transform orthonormal."
     u, v, part = dft_order(H, W).to(device).T
     single = ((2 * u) % H == 0) & ((2 * v) % W == 0)
-    return u, v, part, (2 - single.double()).sqrt()  # 1, or the root of 2 for pairs
+    return u, v, part, (2 - single.double()).sqrt() # 1, or the root of 2 for pairs
 
-def dft_encode(x:torch.Tensor, # (B, C, H, W) float in [0,1]
-              ): # (B, C, H*W) float, lowest frequency first
-    "The image as real DFT numbers `z_k = f_k(x)` (eq. 1 and 2), scaled so that the transform is orthonormal."
+# %% ../nbs/method/01_fourier.ipynb #f61c49c3
+def dft_encode(x: torch.Tensor): # (B, C, H, W) float in [0,1]
+    """(B, C, H*W) float: the image as real DFT numbers `z_k = f_k(x)` (eq. 1 and 2).
+
+    The lowest frequency comes first; the scale makes the transform orthonormal."""
     _check_images("dft_encode", x)
     u, v, part, scale = _dft_slots(*x.shape[-2:], x.device)
     X = torch.fft.fft2(x, norm="ortho")
     return torch.view_as_real(X)[..., u, v, part] * scale.to(x)
 
-# %% ../nbs/method/01_fourier.ipynb #62612f99
-def dft_decode(z:torch.Tensor, # (B, C, k) float, the first k numbers of `dft_encode`, 0 <= k <= H*W
-               H:int, # height of the image
-               W:int, # width of the image
-              ): # (B, C, H, W) float
-    "The sum of the first k functions, `sum_k f_k^-1(z_k)` (eq. 3)."
+# %% ../nbs/method/01_fourier.ipynb #05edd7ba
+def dft_decode(z: torch.Tensor, # (B, C, k) float, the first k numbers of `dft_encode`, 0 <= k <= H*W
+               H: int, # height of the image
+               W: int): # width of the image
+    "(B, C, H, W) float: the sum of the first k functions, `sum_k f_k^-1(z_k)` (eq. 3)."
     if z.ndim != 3: raise ValueError(f"dft_decode: z must have shape (B, C, k), got {tuple(z.shape)}")
     k = z.shape[-1]
     _check_count("dft_decode", k, H * W)
@@ -71,21 +77,23 @@ def dft_decode(z:torch.Tensor, # (B, C, k) float, the first k numbers of `dft_en
     X[..., u, v, part] = z * scale.to(z)
     return torch.fft.ifft2(torch.view_as_complex(X), norm="ortho").real
 
-# %% ../nbs/method/01_fourier.ipynb #34d7f8a0
-def dft_lowpass(x:torch.Tensor, # (B, C, H, W) float in [0,1]
-                k:int, # real numbers kept in each channel, 0 <= k <= H*W
-               ): # (B, C, H, W) float; may leave [0,1] a little, as sums of waves do
-    "The image from its k lowest-frequency real numbers (eq. 1-3)."
+# %% ../nbs/method/01_fourier.ipynb #f5e574c1
+def dft_lowpass(x: torch.Tensor, # (B, C, H, W) float in [0,1]
+                k: int): # real numbers kept in each channel, 0 <= k <= H*W
+    """(B, C, H, W) float: the image from its k lowest-frequency real numbers (eq. 1-3).
+
+    It may leave [0,1] a little, as sums of waves do."""
     _check_images("dft_lowpass", x)
     H, W = x.shape[-2:]
     _check_count("dft_lowpass", k, H * W)
     return dft_decode(dft_encode(x)[..., :k], H, W)
 
-# %% ../nbs/method/01_fourier.ipynb #fd283207
-def dft_bands(x:torch.Tensor, # (B, C, H, W) float in [0,1]
-              edges:list, # rising counts; band i holds the real numbers edges[i-1]..edges[i]-1
-             ): # (B, len(edges), C, H, W) float; the sum of the first i bands is the low-pass with edges[i-1] numbers
-    "The image split into bands of rising frequency, the summands of eq. 3."
+# %% ../nbs/method/01_fourier.ipynb #31454f2f
+def dft_bands(x: torch.Tensor, # (B, C, H, W) float in [0,1]
+              edges: list): # rising counts; band i holds the real numbers edges[i-1]..edges[i]-1
+    """(B, len(edges), C, H, W) float: bands of rising frequency, the summands of eq. 3.
+
+    The sum of the first i bands is the low-pass with edges[i-1] numbers."""
     _check_images("dft_bands", x)
     H, W = x.shape[-2:]
     for k in edges: _check_count("dft_bands", k, H * W, "every edge")
@@ -97,19 +105,24 @@ def dft_bands(x:torch.Tensor, # (B, C, H, W) float in [0,1]
         bands.append(dft_decode(alone, H, W))
     return torch.stack(bands, 1) if bands else x.new_zeros(len(x), 0, *x.shape[1:])
 
-# %% ../nbs/method/01_fourier.ipynb #12165009
+# %% ../nbs/method/01_fourier.ipynb #afee2f87
 def _halve(g): return F.avg_pool2d(g, 2)
+
+# %% ../nbs/method/01_fourier.ipynb #e135a49e
 def _double(g): return F.interpolate(g, scale_factor=2, mode="bilinear", align_corners=False)
 
-def laplacian_pyramid(x:torch.Tensor, # (B, C, H, W) float in [0,1]; H and W divisible by 2**levels
-                      levels:int, # how many times the image is halved
-                     ): # levels+1 tensors, finest first: (B, C, H, W), (B, C, H/2, W/2), ...
-    "The levels `L_i = G_i - up(G_{i+1})` and the coarsest image `L_n = G_n` (eq. 7)."
+# %% ../nbs/method/01_fourier.ipynb #1c7c8d36
+def laplacian_pyramid(x: torch.Tensor, # (B, C, H, W) float in [0,1]; H and W divisible by 2**levels
+                      levels: int): # how many times the image is halved
+    """The levels `L_i = G_i - up(G_{i+1})` and the coarsest image `L_n = G_n` (eq. 7).
+
+    They are levels + 1 tensors, finest first: (B, C, H, W), (B, C, H/2, W/2), ..."""
     _check_images("laplacian_pyramid", x)
     H, W = x.shape[-2:]
     most = next(i for i in range(64) if H % 2**(i+1) or W % 2**(i+1))
     if not _among(levels, range(most + 1)):
-        raise ValueError(f"laplacian_pyramid: a {H}x{W} image can be halved {most} times, so levels must be in 0..{most}, got {levels}")
+        raise ValueError(f"laplacian_pyramid: a {H}x{W} image can be halved {most} times, "
+                         f"so levels must be in 0..{most}, got {levels}")
     pyramid, g = [], x
     for _ in range(levels):
         smaller = _halve(g)
@@ -117,118 +130,131 @@ def laplacian_pyramid(x:torch.Tensor, # (B, C, H, W) float in [0,1]; H and W div
         g = smaller
     return [*pyramid, g]
 
-# %% ../nbs/method/01_fourier.ipynb #2b7e3647
-def laplacian_inverse(pyramid:list, # the levels of `laplacian_pyramid`, finest first
-                      keep:int=None, # how many of the coarsest levels to use; None for all
-                     ): # (B, C, H, W) float
-    "The image from its levels, `G_i = L_i + up(G_{i+1})` (eq. 7 read backwards)."
+# %% ../nbs/method/01_fourier.ipynb #3960d177
+def laplacian_inverse(pyramid: list, # the levels of `laplacian_pyramid`, finest first
+                      keep: int | None = None): # how many of the coarsest levels to use; None: all
+    "(B, C, H, W) float: the image from its levels, `G_i = L_i + up(G_{i+1})` (eq. 7 backwards)."
     keep = len(pyramid) if keep is None else keep
     _check_count("laplacian_inverse", keep, len(pyramid), "keep")
-    for fine, coarse in zip(pyramid, pyramid[1:]):
-        if tuple(fine.shape[-2:]) != tuple(2 * s for s in coarse.shape[-2:]):
-            raise ValueError(f"laplacian_inverse: each level must be twice as large as the next, got {[tuple(l.shape[-2:]) for l in pyramid]}")
+    sizes = [tuple(level.shape[-2:]) for level in pyramid]
+    if any(fine != (2 * h, 2 * w) for fine, (h, w) in zip(sizes, sizes[1:])):
+        raise ValueError(f"laplacian_inverse: each level must be twice as large as the next, got {sizes}")
     g = torch.zeros_like(pyramid[-1])
     for i, level in enumerate(reversed(pyramid)):
         g = _double(g) if i else g
         if i < keep: g = g + level
     return g
 
-# %% ../nbs/method/01_fourier.ipynb #7ab0813a
-def dct_matrix(n:int, # length of the signal
-              ): # (n, n) float64, orthonormal; row u is the cosine of frequency u
-    "The matrix of the orthonormal DCT-II."
-    place, u = torch.arange(n, dtype=torch.float64), torch.arange(n, dtype=torch.float64)[:, None]
+# %% ../nbs/method/01_fourier.ipynb #ff1ecbaa
+def dct_matrix(n: int): # length of the signal
+    "(n, n) float64: the matrix of the orthonormal DCT-II; row u is the cosine of frequency u."
+    place = torch.arange(n, dtype=torch.float64)
+    u = place[:, None]
     C = torch.cos(math.pi * (2 * place + 1) * u / (2 * n)) * math.sqrt(2 / n)
     C[0] /= math.sqrt(2)
     return C
 
-# %% ../nbs/method/01_fourier.ipynb #2264c13b
-def zigzag(n:int, # side of the block
-          ): # (n*n,) long: flat positions in the order they are visited
-    "JPEG's order of the coefficients of an n x n block, low frequencies first."
+# %% ../nbs/method/01_fourier.ipynb #953648dd
+def zigzag(n: int): # side of the block
+    "(n*n,) long: JPEG's order of the coefficients of an n x n block, flat, low frequencies first."
     cells = [(i, j) for i in range(n) for j in range(n)]
     cells.sort(key=lambda c: (sum(c), c[0] if sum(c) % 2 else c[1]))
     return torch.tensor([i * n + j for i, j in cells])
 
-# %% ../nbs/method/01_fourier.ipynb #d2468a53
+# %% ../nbs/method/01_fourier.ipynb #c34147bf
 def _check_block(who, H, W, block):
     "Refuse a block that does not tile the image."
     fits = [b for b in range(1, min(H, W) + 1) if H % b == 0 and W % b == 0]
-    if not _among(block, fits): raise ValueError(f"{who}: block must divide a {H}x{W} image, one of {fits}, got {block}")
+    if not _among(block, fits):
+        raise ValueError(f"{who}: block must divide a {H}x{W} image, one of {fits}, got {block}")
 
-def dct_encode(x:torch.Tensor, # (B, C, H, W) float in [0,1]; H and W divisible by block
-               block:int=8, # side of a block in pixels
-              ): # (B, C, H/block * W/block, block*block) float: blocks in reading order, coefficients in zigzag order
-    "The orthonormal DCT of every block."
+# %% ../nbs/method/01_fourier.ipynb #61d319da
+def dct_encode(x: torch.Tensor, # (B, C, H, W) float in [0,1]; H and W divisible by block
+               block: int = 8): # side b of a block in pixels
+    """(B, C, H/b * W/b, b*b) float: the orthonormal DCT of every block.
+
+    Blocks come in reading order, coefficients in zigzag order."""
     _check_images("dct_encode", x)
     _check_block("dct_encode", *x.shape[-2:], block)
     C = dct_matrix(block).to(x)
-    blocks = x.unfold(2, block, block).unfold(3, block, block)  # (B, C, H/b, W/b, b, b)
+    blocks = x.unfold(2, block, block).unfold(3, block, block) # (B, C, H/b, W/b, b, b)
     return (C @ blocks @ C.T).flatten(2, 3).flatten(-2)[..., zigzag(block).to(x.device)]
 
-def dct_decode(z:torch.Tensor, # (B, C, H/block * W/block, j) float, the first j coefficients of every block
-               H:int, # height of the image
-               W:int, # width of the image
-               block:int=8, # side of a block in pixels
-              ): # (B, C, H, W) float
-    "The image from the first j coefficients of every block; the others count as zero."
+# %% ../nbs/method/01_fourier.ipynb #61472b6f
+def dct_decode(z: torch.Tensor, # (B, C, H/b * W/b, j) float, the first j coefficients of every block
+               H: int, # height of the image
+               W: int, # width of the image
+               block: int = 8): # side b of a block in pixels
+    "(B, C, H, W) float: the image; coefficients that are not given count as zero."
     _check_block("dct_decode", H, W, block)
     h, w = H // block, W // block
-    if z.ndim != 4 or z.shape[2] != h * w: raise ValueError(f"dct_decode: z must have shape (B, C, {h * w}, j), got {tuple(z.shape)}")
-    _check_count("dct_decode", z.shape[-1], block**2, "coefficients a block")
+    if z.ndim != 4 or z.shape[2] != h * w:
+        raise ValueError(f"dct_decode: z must have shape (B, C, {h * w}, j), got {tuple(z.shape)}")
+    _check_count("dct_decode", z.shape[-1], block**2, "coefficients per block")
     C = dct_matrix(block).to(z)
     full = z.new_zeros(*z.shape[:3], block**2)
     full[..., zigzag(block)[:z.shape[-1]].to(z.device)] = z
-    blocks = C.T @ full.unflatten(-1, (block, block)) @ C                       # (B, C, h*w, b, b)
+    blocks = C.T @ full.unflatten(-1, (block, block)) @ C # (B, C, h*w, b, b)
     return blocks.unflatten(2, (h, w)).transpose(3, 4).reshape(*z.shape[:2], H, W)
 
-# %% ../nbs/method/01_fourier.ipynb #779598ec
-def dct_lowpass(x:torch.Tensor, # (B, C, H, W) float in [0,1]; H and W divisible by block
-                k:int, # coefficients kept in *every block*, 0 <= k <= block**2
-                block:int=8, # side of a block in pixels
-               ): # (B, C, H, W) float
-    "The image from the first k zigzag coefficients of every block."
+# %% ../nbs/method/01_fourier.ipynb #2ae3a4c8
+def dct_lowpass(x: torch.Tensor, # (B, C, H, W) float in [0,1]; H and W divisible by block
+                k: int, # coefficients kept in *every block*, 0 <= k <= block**2
+                block: int = 8): # side of a block in pixels
+    "(B, C, H, W) float: the image from the first k zigzag coefficients of every block."
     _check_images("dct_lowpass", x)
     _check_block("dct_lowpass", *x.shape[-2:], block)
     _check_count("dct_lowpass", k, block**2)
     return dct_decode(dct_encode(x, block)[..., :k], *x.shape[-2:], block)
 
-# %% ../nbs/method/01_fourier.ipynb #a44ff32f
+# %% ../nbs/method/01_fourier.ipynb #3917bebe
 class PCA:
-    "Mean and principal components of a set of images: for every k, the k functions that leave the least squared error."
-    size = None  # (C, H, W) of the images, once fitted
+    "Mean and principal components of images: for every k the k functions with the least squared error."
+    size = None # (C, H, W) of the images, once fitted
 
-    def fit(self, x:torch.Tensor): # (n, C, H, W) float in [0,1], n >= 2
+    def fit(self,
+            x: torch.Tensor): # (n, C, H, W) float in [0,1], n >= 2
         "Eigenvectors of the covariance of the pixels, by falling variance; returns self."
         _check_images("PCA.fit", x)
         if len(x) < 2: raise ValueError(f"PCA.fit: at least 2 images are needed, got {len(x)}")
-        flat = x.flatten(1).double()
+        flat = x.flatten(1).double() # (n, P), P = C*H*W
         mean = flat.mean(0)
-        variance, basis = torch.linalg.eigh((flat - mean).T @ (flat - mean) / (len(x) - 1))  # rising
+        variance, basis = torch.linalg.eigh((flat - mean).T @ (flat - mean) / (len(x) - 1)) # rising
         variance, basis = variance.flip(0).clamp(min=0), basis.flip(1)
         largest = basis.gather(0, basis.abs().argmax(0, keepdim=True))
-        basis = basis * largest.sign()  # an eigenvector's sign is arbitrary: make its largest entry positive
-        self.size, self.mean, self.variance, self.basis = tuple(x.shape[1:]), mean.to(x), variance.to(x), basis.to(x)
+        basis = basis * largest.sign() # the sign is arbitrary: make the largest entry positive
+        self.size = tuple(x.shape[1:])
+        self.mean, self.variance, self.basis = mean.to(x), variance.to(x), basis.to(x)
         return self
-
-    def encode(self, x:torch.Tensor): # (B, C, H, W) float in [0,1]
-        "`z = V^T (x - mean)`: (B, C*H*W), largest variance first. Keep a prefix to compress."
-        self._check_fitted("encode")
-        _check_images("PCA.encode", x)
-        if tuple(x.shape[1:]) != self.size: raise ValueError(f"PCA.encode: images must have size {self.size} as in fit, got {tuple(x.shape[1:])}")
-        return (x.flatten(1) - self.mean) @ self.basis
-
-    def decode(self, z:torch.Tensor): # (B, k) float, the first k numbers of `encode`, 0 <= k <= C*H*W
-        "`mean + V_k z`: (B, C, H, W)."
-        self._check_fitted("decode")
-        if z.ndim != 2: raise ValueError(f"PCA.decode: z must have shape (B, k), got {tuple(z.shape)}")
-        _check_count("PCA.decode", z.shape[1], len(self.variance))
-        return (self.mean + z @ self.basis[:, :z.shape[1]].T).unflatten(1, self.size)
-
-    def explained(self):
-        "Share of the variance in the first 1, 2, ... components: (C*H*W,), rising to 1."
-        self._check_fitted("explained")
-        return self.variance.cumsum(0) / self.variance.sum()
 
     def _check_fitted(self, who):
         if self.size is None: raise ValueError(f"PCA.{who}: call fit first")
+
+# %% ../nbs/method/01_fourier.ipynb #d32b3e90
+@patch
+def encode(self: PCA,
+           x: torch.Tensor): # (B, C, H, W) float in [0,1]
+    "(B, C*H*W) float: `z = V^T (x - mean)`, largest variance first."
+    self._check_fitted("encode")
+    _check_images("PCA.encode", x)
+    size = tuple(x.shape[1:])
+    if size != self.size:
+        raise ValueError(f"PCA.encode: images must have size {self.size} as in fit, got {size}")
+    return (x.flatten(1) - self.mean) @ self.basis
+
+# %% ../nbs/method/01_fourier.ipynb #10852196
+@patch
+def decode(self: PCA,
+           z: torch.Tensor): # (B, k) float, the first k numbers of `encode`, 0 <= k <= C*H*W
+    "(B, C, H, W) float: `mean + V_k z`."
+    self._check_fitted("decode")
+    if z.ndim != 2: raise ValueError(f"PCA.decode: z must have shape (B, k), got {tuple(z.shape)}")
+    _check_count("PCA.decode", z.shape[1], len(self.variance))
+    return (self.mean + z @ self.basis[:, :z.shape[1]].T).unflatten(1, self.size)
+
+# %% ../nbs/method/01_fourier.ipynb #f25bb8c2
+@patch
+def explained(self: PCA):
+    "(C*H*W,) float: the share of the variance in the first 1, 2, ... components, rising to 1."
+    self._check_fitted("explained")
+    return self.variance.cumsum(0) / self.variance.sum()

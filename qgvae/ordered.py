@@ -8,18 +8,21 @@ __all__ = ['keep_prefix', 'sample_prefix']
 # %% ../nbs/method/06_ordered.ipynb #0fab1c88
 import torch
 
-# %% ../nbs/method/06_ordered.ipynb #4e6546fe
+# %% ../nbs/method/06_ordered.ipynb #7312c7e1
 def keep_prefix(q, # (B, N, D) float, token vectors
                 k): # int, or (B,) long: how many tokens to keep, 0..N
-    "(B, N, D): the first k token vectors of each image, zeros behind them (eq. 9). `k` is checked on the CPU; on a GPU it is not, as that would wait for it."
+    "(B, N, D) float: the first k token vectors of each image, zeros behind them (eq. 9)."
     N = q.shape[1]
     k = torch.as_tensor(k)
-    if k.is_floating_point() or k.shape not in ((), q.shape[:1]): raise ValueError(f"keep_prefix: k must be one whole number or one per image ({len(q)}), got {k.dtype} of shape {tuple(k.shape)}")
-    if k.device.type == "cpu" and k.numel() and not (0 <= k.min() and k.max() <= N): raise ValueError(f"keep_prefix: k must be in 0..{N}, got {k.tolist()}")
+    if k.is_floating_point() or k.shape not in ((), q.shape[:1]):
+        raise ValueError(f"keep_prefix: k must be one whole number or one per image ({len(q)}), "
+                         f"got {k.dtype} of shape {tuple(k.shape)}")
+    if k.device.type == "cpu" and k.numel() and not (0 <= k.min() and k.max() <= N):
+        raise ValueError(f"keep_prefix: k must be in 0..{N}, got {k.tolist()}")
     k = k.to(q.device)
     return q * (torch.arange(N, device=q.device) < k[..., None]).unsqueeze(-1)
 
-# %% ../nbs/method/06_ordered.ipynb #0cf24599
+# %% ../nbs/method/06_ordered.ipynb #5ffbadf7
 def sample_prefix(batch: int, # B
                   n_tokens: int, # N
                   p: float = 1/3, # probability that a sample loses its tail
@@ -27,7 +30,8 @@ def sample_prefix(batch: int, # B
                   device=None):
     "(B,) long: how many tokens each sample keeps; N where nothing is dropped (eq. 9)."
     if not 0 <= p <= 1: raise ValueError(f"sample_prefix: p must be in [0, 1], got {p}")
-    if law not in ("uniform", "log"): raise ValueError(f"sample_prefix: law must be 'uniform' or 'log', got {law!r}")
+    if law not in ("uniform", "log"):
+        raise ValueError(f"sample_prefix: law must be 'uniform' or 'log', got {law!r}")
     u = torch.rand(batch, device=device)
     k = 1 + u * (n_tokens - 1) if law == "uniform" else n_tokens ** u
     k = k.long().clamp(1, max(n_tokens - 1, 1))

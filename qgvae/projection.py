@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['sharing', 'z_order', 'cosines', 'start_functions', 'GlobalProjection', 'GlobalUnprojection']
 
-# %% ../nbs/method/03_projection.ipynb #02b69c9f
+# %% ../nbs/method/03_projection.ipynb #df912f41
 import torch
+from fastcore.basics import patch
 from torch import nn
 from .fourier import dct_matrix
 
-# %% ../nbs/method/03_projection.ipynb #f6d52fb1
+# %% ../nbs/method/03_projection.ipynb #838acc9d
 def sharing(n_tokens: int, # N
             maps: int | None = None, # M; None: a map for each token
             heads: int | None = None): # H; None: a head for each token
-    "(M, H), checked: both divide N, and one of them is N, so that no two tokens are the same function of the same map."
+    "(M, H), checked: both divide N, and one of them is N: no two tokens are one function of one map."
     shared = []
     for name, value in (("maps", maps), ("heads", heads)):
         value = n_tokens if value is None else value
@@ -22,43 +23,45 @@ def sharing(n_tokens: int, # N
             raise ValueError(f"{name} must divide n_tokens={n_tokens}, got {value!r}")
         shared.append(value)
     if max(shared) < n_tokens:
-        raise ValueError(f"maps or heads must be n_tokens={n_tokens}, or tokens 0 and 1 would read the same map "
-                         f"through the same head; got maps={shared[0]}, heads={shared[1]}")
+        raise ValueError(f"maps or heads must be n_tokens={n_tokens}, or tokens 0 and 1 would read the same "
+                         f"map through the same head; got maps={shared[0]}, heads={shared[1]}")
     return tuple(shared)
 
-# %% ../nbs/method/03_projection.ipynb #5da47698
+# %% ../nbs/method/03_projection.ipynb #87b3bf82
 def z_order(h: int, # height of a map
             w: int): # width of a map
     "(h*w,) long: the positions of a map along a Z-order curve (row and column bits in turn)."
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-    key = sum((((x >> b) & 1) << (2 * b)) | (((y >> b) & 1) << (2 * b + 1)) for b in range(max(h, w).bit_length()))
+    bit = lambda n, b: (n >> b) & 1
+    key = sum(bit(x, b) << 2 * b | bit(y, b) << 2 * b + 1 for b in range(max(h, w).bit_length()))
     return key.flatten().argsort()
 
-# %% ../nbs/method/03_projection.ipynb #538fcf84
+# %% ../nbs/method/03_projection.ipynb #ba8e0fe7
 def cosines(h: int, # height of a map
             w: int): # width of a map
-    "(h*w, h*w) float: a row for each orthonormal DCT function of a map, the lowest frequency first."
+    "(h*w, h*w) float: a row for each orthonormal DCT function of a map, lowest frequency first."
     u, v = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     order = ((u / h)**2 + (v / w)**2).flatten().argsort(stable=True)
     return torch.kron(dct_matrix(h), dct_matrix(w))[order].float()
 
-# %% ../nbs/method/03_projection.ipynb #d99fc90e
+# %% ../nbs/method/03_projection.ipynb #55f10bc7
 def start_functions(start: str, # 'local' or 'fourier'
                     heads: int, # H
                     dim: int, # D, functions a head reads
                     size: tuple): # (h, w) of a map
-    "(H, D, P) float: the orthonormal functions of a map that each head reads at first; after the last one they begin again."
+    "(H, D, P) float: the orthonormal functions that each head reads at first; after the last, the first."
     P = size[0] * size[1]
     if start == "local":
-        return torch.eye(P)[z_order(*size)][torch.arange(heads * dim) % P].view(heads, dim, P)
+        pixels = torch.eye(P)[z_order(*size)] # (P, P), in the order of the curve
+        return pixels[torch.arange(heads * dim) % P].view(heads, dim, P)
     if start == "fourier":
         which = torch.arange(heads)[:, None] + heads * torch.arange(dim)
         return cosines(*size)[which % P]
     raise ValueError(f"start must be 'local', 'fourier' or 'random', got {start!r}")
 
-# %% ../nbs/method/03_projection.ipynb #8c46f27a
+# %% ../nbs/method/03_projection.ipynb #9f29527f
 class GlobalProjection(nn.Module):
-    "Whole feature maps to one vector a token, affine, one layer per head (eq. 5: T)."
+    "Whole feature maps to one vector per token, affine, one layer per head (eq. 5: T)."
     def __init__(self,
                  n_tokens: int, # N
                  size: tuple, # (h, w) of a map; P = h*w
@@ -69,25 +72,31 @@ class GlobalProjection(nn.Module):
         super().__init__()
         self.maps, self.heads = sharing(n_tokens, maps, heads)
         self.n_tokens, self.size, P = n_tokens, tuple(size), size[0] * size[1]
-        self.weight = nn.Parameter(torch.randn(self.heads, P, dim) / P**0.5)           # (H, P, D)
-        self.bias = nn.Parameter(torch.zeros(self.heads, 1, dim))                      # (H, 1, D)
-        if start != "random": self.weight.data.copy_(start_functions(start, self.heads, dim, size).mT)
+        self.weight = nn.Parameter(torch.randn(self.heads, P, dim) / P**0.5) # (H, P, D)
+        self.bias = nn.Parameter(torch.zeros(self.heads, 1, dim)) # (H, 1, D)
+        if start != "random":
+            self.weight.data.copy_(start_functions(start, self.heads, dim, size).mT)
 
-    def forward(self,
-                maps): # (B, M, h, w) float
-        "(B, N, D) float32: the vector of each token."
-        if tuple(maps.shape[1:]) != (self.maps, *self.size):
-            raise ValueError(f"GlobalProjection: expected maps (B, {self.maps}, {self.size[0]}, {self.size[1]}), got {tuple(maps.shape)}")
-        groups = min(self.maps, self.heads)
-        with torch.autocast(maps.device.type, enabled=False):
-            x = maps.float().flatten(2).unflatten(1, (groups, -1))                     # (B, g, M/g, P)
-            z = torch.einsum("bgmp,gkpd->bgmkd", x, self.weight.unflatten(0, (groups, -1)))
-            z = z + self.bias.view(groups, 1, -1, self.bias.shape[-1])                 # (B, g, M/g, H/g, D)
-            return z.flatten(1, 3)
+# %% ../nbs/method/03_projection.ipynb #fe3fb897
+@patch
+def forward(self: GlobalProjection,
+            maps): # (B, M, h, w) float
+    "(B, N, D) float32: the vector of each token."
+    if tuple(maps.shape[1:]) != (self.maps, *self.size):
+        expected = f"(B, {self.maps}, {self.size[0]}, {self.size[1]})"
+        raise ValueError(f"GlobalProjection: expected maps {expected}, got {tuple(maps.shape)}")
+    groups = min(self.maps, self.heads)
+    with torch.autocast(maps.device.type, enabled=False):
+        x = maps.float().flatten(2).unflatten(1, (groups, -1)) # (B, g, M/g, P)
+        z = torch.einsum("bgmp,gkpd->bgmkd", x, self.weight.unflatten(0, (groups, -1)))
+        z = z + self.bias.view(groups, 1, -1, self.bias.shape[-1]) # (B, g, M/g, H/g, D)
+        return z.flatten(1, 3)
 
-# %% ../nbs/method/03_projection.ipynb #4dbf1a95
+# %% ../nbs/method/03_projection.ipynb #90b0c7ba
 class GlobalUnprojection(nn.Module):
-    "A vector a token to whole feature maps, affine, one layer per head (eq. 5: T^-1); the tokens of a map add up (eq. 3)."
+    """One vector per token to whole feature maps, affine, one layer per head (eq. 5: T^-1).
+
+    The tokens of a map add up (eq. 3)."""
     def __init__(self,
                  n_tokens: int, # N
                  size: tuple, # (h, w) of a map; P = h*w
@@ -98,17 +107,20 @@ class GlobalUnprojection(nn.Module):
         super().__init__()
         self.maps, self.heads = sharing(n_tokens, maps, heads)
         self.n_tokens, self.size, P = n_tokens, tuple(size), size[0] * size[1]
-        self.weight = nn.Parameter(torch.randn(self.heads, dim, P) / dim**0.5)                   # (H, D, P)
-        self.bias = nn.Parameter(torch.zeros(min(self.maps, self.heads), 1, P))                  # one a group
+        self.weight = nn.Parameter(torch.randn(self.heads, dim, P) / dim**0.5) # (H, D, P)
+        self.bias = nn.Parameter(torch.zeros(min(self.maps, self.heads), 1, P)) # one per group
         if start != "random": self.weight.data.copy_(start_functions(start, self.heads, dim, size))
 
-    def forward(self,
-                z): # (B, N, D) float
-        "(B, M, h, w) float32"
-        if tuple(z.shape[1:]) != (self.n_tokens, self.weight.shape[1]):
-            raise ValueError(f"GlobalUnprojection: expected (B, {self.n_tokens}, {self.weight.shape[1]}), got {tuple(z.shape)}")
-        groups = min(self.maps, self.heads)
-        with torch.autocast(z.device.type, enabled=False):
-            x = z.float().unflatten(1, (groups, self.maps // groups, -1))              # (B, g, M/g, H/g, D)
-            y = torch.einsum("bgmkd,gkdp->bgmp", x, self.weight.unflatten(0, (groups, -1))) + self.bias
-            return y.flatten(1, 2).unflatten(2, self.size)
+# %% ../nbs/method/03_projection.ipynb #9dabd928
+@patch
+def forward(self: GlobalUnprojection,
+            z): # (B, N, D) float
+    "(B, M, h, w) float32: the maps."
+    N, D = self.n_tokens, self.weight.shape[1]
+    if tuple(z.shape[1:]) != (N, D):
+        raise ValueError(f"GlobalUnprojection: expected (B, {N}, {D}), got {tuple(z.shape)}")
+    groups = min(self.maps, self.heads)
+    with torch.autocast(z.device.type, enabled=False):
+        x = z.float().unflatten(1, (groups, self.maps // groups, -1)) # (B, g, M/g, H/g, D)
+        y = torch.einsum("bgmkd,gkdp->bgmp", x, self.weight.unflatten(0, (groups, -1)))
+        return (y + self.bias).flatten(1, 2).unflatten(2, self.size)

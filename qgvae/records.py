@@ -17,10 +17,10 @@ from importlib.resources import files
 from pathlib import Path
 import torch
 
-# %% ../nbs/method/09_records.ipynb #7afbb53d
+# %% ../nbs/method/09_records.ipynb #540c6319
 def write_whole(path: str | Path, # its folders are made
                 data: bytes):
-    "Write a file so that at any moment, and after a power cut, the old one or the new one is there as a whole."
+    "Write a file so that at any moment, even after a power cut, the old or the new one is there, whole."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -32,30 +32,34 @@ def write_whole(path: str | Path, # its folders are made
         os.replace(part, path)
     finally: part.unlink(missing_ok=True)
 
-# %% ../nbs/method/09_records.ipynb #a38d16cd
+# %% ../nbs/method/09_records.ipynb #65431973
 def device_name(device: torch.device):
     "The name of the processor or GPU."
     if device.type == "cuda": return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next((l.split(":")[1].strip() for l in lines if l.startswith("model name")), platform.processor())
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    name = models[0] if models else platform.processor()
     return f"{name}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
-# %% ../nbs/method/09_records.ipynb #b181c70d
+# %% ../nbs/method/09_records.ipynb #c6ec6646
 def git_commit():
-    "The commit of the clone that qgvae is imported from, with a + if files were changed since; None if it is no clone."
-    git = lambda *a: subprocess.run(["git", "-C", str(files("qgvae")), *a], capture_output=True, text=True)
+    "The commit of the clone that qgvae comes from, a + behind it if files have changed; None: no clone."
+    command = ["git", "-C", str(files("qgvae"))]
+    git = lambda *a: subprocess.run([*command, *a], capture_output=True, text=True)
     try:
-        ours, head = git("ls-files", "--error-unmatch", "model.py"), git("rev-parse", "--short", "HEAD")
-        changed = git("status", "--porcelain", "-uno")
+        ours = git("ls-files", "--error-unmatch", "model.py")
+        head = git("rev-parse", "--short", "HEAD")
+        changed = git("status", "--porcelain", "-uno").stdout.strip()
     except OSError: return None
-    return None if ours.returncode or head.returncode else head.stdout.strip() + "+" * bool(changed.stdout.strip())
+    return None if ours.returncode or head.returncode else head.stdout.strip() + "+" * bool(changed)
 
-# %% ../nbs/method/09_records.ipynb #82082832
+# %% ../nbs/method/09_records.ipynb #b57e9c64
 def provenance(device: torch.device | str = "cpu", # that did the work
                packages=("torch",)): # whose versions matter
     "{'device', 'commit', 'date', 'versions'}: what every result file says about itself."
-    return dict(device=device_name(torch.device(device)), commit=git_commit(), date=time.strftime("%Y-%m-%d"),
+    return dict(device=device_name(torch.device(device)), commit=git_commit(),
+                date=time.strftime("%Y-%m-%d"),
                 versions={p: importlib.metadata.version(p) for p in packages})
 
 # %% ../nbs/method/09_records.ipynb #cda1a95a
@@ -64,18 +68,20 @@ def write_result(path: str | Path, # .json
     "Write a result file, whole."
     write_whole(path, (json.dumps(result, indent=1) + "\n").encode())
 
-# %% ../nbs/method/09_records.ipynb #a040a174
+# %% ../nbs/method/09_records.ipynb #b36b7915
 def read_results(folder: str | Path, # searched with its sub-folders
                  pattern: str = "*.json"): # of the names
     "{name: result}: the result files of a folder by their path in it, without the ending; sorted."
     folder = Path(folder)
     if not folder.is_dir(): raise ValueError(f"read_results: there is no folder {folder}")
-    return {p.relative_to(folder).with_suffix("").as_posix(): json.loads(p.read_text()) for p in sorted(folder.rglob(pattern))}
+    name = lambda path: path.relative_to(folder).with_suffix("").as_posix()
+    return {name(path): json.loads(path.read_text()) for path in sorted(folder.rglob(pattern))}
 
-# %% ../nbs/method/09_records.ipynb #a3f3ce52
+# %% ../nbs/method/09_records.ipynb #33520abf
 def need(module: str, # as it is imported
          extra: str): # of qgvae that brings it: 'eval', 'schedulefree' or 'dev'
     "Import an optional module, or say how to install it."
     try: return importlib.import_module(module)
     except ImportError as e:
-        raise ImportError(f"{module.split('.')[0]} is missing: pip install 'qgvae[{extra}]' ({e})") from e
+        package = module.split(".")[0]
+        raise ImportError(f"{package} is missing: pip install 'qgvae[{extra}]' ({e})") from e

@@ -8,7 +8,7 @@ __all__ = ['CellStatistics', 'reset_window', 'split_cells', 'clear_moments']
 # %% ../nbs/method/05_resets.ipynb #0fab1c88
 import torch
 
-# %% ../nbs/method/05_resets.ipynb #61d1c67f
+# %% ../nbs/method/05_resets.ipynb #5c3aac41
 class CellStatistics:
     "Vectors and gradient mass per codeword, summed over the batches since the last `clear`."
     def __init__(self,
@@ -22,47 +22,53 @@ class CellStatistics:
     def add(self,
             rows, # (B, N) long, `BandQuantizer.rows(tokens)`
             grad): # (B, N, D) float, gradient of the loss at the codewords
+        "One batch more."
         rows = rows.flatten()
         g = grad.float().norm(dim=-1).flatten()
         self.count.view(-1).index_add_(0, rows, torch.ones_like(g))
         self.mass.view(-1).index_add_(0, rows, g)
         self.batches += 1
 
-    def clear(self): self.count.zero_(); self.mass.zero_(); self.batches = 0
+    def clear(self):
+        "Begin a new window."
+        self.count.zero_()
+        self.mass.zero_()
+        self.batches = 0
 
-# %% ../nbs/method/05_resets.ipynb #dcb801af
+# %% ../nbs/method/05_resets.ipynb #4c29f70a
 def reset_window(n_words: int, # K
-                 vectors: int, # vectors a codebook sees per batch: B*N/G
+                 vectors: int, # vectors that a codebook sees per batch: B*N/G
                  at_least: int = 50): # batches
-    "Batches between two resets: so many that a word of average popularity is missed with a probability of 1 %."
+    "Batches between two resets: enough that a word of average popularity is missed once in a hundred times."
     return max(at_least, -(-46 * n_words // (10 * vectors)))
 
-# %% ../nbs/method/05_resets.ipynb #762ca51b
+# %% ../nbs/method/05_resets.ipynb #cd3c069f
 @torch.no_grad()
 def split_cells(codebook, # (G, K, D) float, changed in place
                 count, # (G, K) vectors per cell
                 mass, # (G, K) gradient mass per cell
                 noise: float = 1e-4, # offset of the moved words, uniform in (-noise, noise) per dimension
                 generator=None): # torch.Generator
-    "Move dead words next to the words of largest mass. Returns the (G, K) bool mask of moved words."
+    "(G, K) bool: which words were moved. Dead words move next to the words of largest mass."
     G, K, D = codebook.shape
     alive = count > 0
     donors = mass.masked_fill(~alive, -1).argsort(dim=1, descending=True)
     dead = alive.int().argsort(dim=1, stable=True)
     n_alive = alive.sum(1, keepdim=True)
-    pairs = torch.arange(K, device=codebook.device) < torch.minimum(n_alive, K - n_alive)
-    book = torch.arange(G, device=codebook.device)[:, None].expand(G, K)[pairs]
+    pairs = torch.arange(K, device=codebook.device) < torch.minimum(n_alive, K - n_alive) # (G, K)
+    book = torch.arange(G, device=codebook.device)[:, None].expand(G, K)[pairs] # (moved words,)
     offset = (2 * torch.rand(len(book), D, generator=generator, device=codebook.device) - 1) * noise
     codebook[book, dead[pairs]] = codebook[book, donors[pairs]] + offset.to(codebook)
     moved = torch.zeros_like(alive)
     moved[book, dead[pairs]] = True
     return moved
 
-# %% ../nbs/method/05_resets.ipynb #13961f36
+# %% ../nbs/method/05_resets.ipynb #f8ac9aec
 @torch.no_grad()
 def clear_moments(opt, # a torch optimiser
                   param, # the codebook parameter (G, K, D)
                   moved): # (G, K) bool
     "Zero the optimiser's per-weight state at the moved rows."
     for value in opt.state.get(param, {}).values():
-        if torch.is_tensor(value) and value.shape == param.shape: value.masked_fill_(moved[..., None], 0)
+        if torch.is_tensor(value) and value.shape == param.shape:
+            value.masked_fill_(moved[..., None], 0)

@@ -5,22 +5,28 @@
 # %% auto #0
 __all__ = ['GroupNorm', 'ResBlock', 'positional_encoding', 'UNet']
 
-# %% ../nbs/method/02_unet.ipynb #37e3c2cf
+# %% ../nbs/method/02_unet.ipynb #2d6c106a
 import math
 from functools import lru_cache
-import torch, torch.nn.functional as F
+import torch
+import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 
-# %% ../nbs/method/02_unet.ipynb #c4c6a910
+# %% ../nbs/method/02_unet.ipynb #148096a6
 class GroupNorm(nn.GroupNorm):
-    "Group norm that autocast leaves in fp32 where PyTorch's bf16 kernel is slow: on a CPU, in groups of few channels."
-    def forward(self, x): # (B, C, H, W) float
-        slow = x.dtype == torch.bfloat16 and torch.is_autocast_enabled("cpu") and self.num_channels < 16 * self.num_groups
+    "Group norm that autocast on a CPU leaves in fp32 in groups of few channels, where bf16 is slow."
+    def forward(self,
+                x): # (B, C, H, W) float
+        "(B, C, H, W) float, normalised."
+        mixed = x.dtype == torch.bfloat16 and torch.is_autocast_enabled("cpu")
+        slow = mixed and self.num_channels < 16 * self.num_groups
         return super().forward(x.float() if slow else x)
 
+# %% ../nbs/method/02_unet.ipynb #7d107451
 def _norm(c, norm): return GroupNorm(math.gcd(8, c), c) if norm else nn.Identity()
 
+# %% ../nbs/method/02_unet.ipynb #72ea271b
 class ResBlock(nn.Module):
     "Norm, SiLU and 3x3 convolution, twice, added to the input."
     def __init__(self,
@@ -34,50 +40,67 @@ class ResBlock(nn.Module):
         self.shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
         self.condition = nn.Conv2d(condition, c_out, 1) if condition else None
         if not norm:
-            nn.init.zeros_(self.conv2.weight); nn.init.zeros_(self.conv2.bias)
+            nn.init.zeros_(self.conv2.weight)
+            nn.init.zeros_(self.conv2.bias)
 
     def forward(self,
                 x, # (B, c_in, H, W) float
                 cond=None): # (B, condition, H, W) float
+        "(B, c_out, H, W) float"
         y = self.conv1(F.silu(self.norm1(x)))
         if self.condition is not None: y = y + self.condition(cond)
         return self.shortcut(x) + self.conv2(F.silu(self.norm2(y)))
 
-# %% ../nbs/method/02_unet.ipynb #9b0d7906
+# %% ../nbs/method/02_unet.ipynb #ee1f726e
 @lru_cache(32)
 def positional_encoding(h: int, # height
                         w: int, # width
                         channels: int = 64, # number of channels, a multiple of 4
                         device=None):
-    "(1, channels, h, w): sines and cosines of the row and of the column, from half a period over the image upwards in steps of a quarter octave."
-    if channels % 4: raise ValueError(f"positional_encoding: channels must be a multiple of 4, got {channels}")
+    """(1, channels, h, w) float: sines and cosines of the row and of the column.
+
+    The slowest has half a period over the image, each next one is a quarter octave higher."""
+    if channels % 4:
+        raise ValueError(f"positional_encoding: channels must be a multiple of 4, got {channels}")
     freq = torch.pi * 2 ** (torch.arange(channels // 4) / 4)
     y, x = ((torch.arange(n) + 0.5) / n for n in (h, w))
     y, x = (freq[:, None] * p for p in (y, x))
     y, x = (torch.cat([p.sin(), p.cos()]) for p in (y, x))
-    return torch.cat([y[:, :, None].expand(-1, h, w), x[:, None, :].expand(-1, h, w)])[None].to(device)
+    both = [y[:, :, None].expand(-1, h, w), x[:, None, :].expand(-1, h, w)]
+    return torch.cat(both)[None].to(device)
 
-# %% ../nbs/method/02_unet.ipynb #b1d630bc
+# %% ../nbs/method/02_unet.ipynb #5ce37e84
+def _blocks_per_level(widths, blocks, levels):
+    "`blocks` as a tuple with a number per level; checks that the levels by name are there."
+    deepest = len(widths) - 1
+    blocks = (blocks,) * len(widths) if isinstance(blocks, int) else tuple(blocks)
+    if len(blocks) != len(widths):
+        raise ValueError(f"UNet: blocks needs one number per level ({len(widths)}), got {blocks}")
+    for name, level in levels.items():
+        if not 0 <= level <= deepest:
+            raise ValueError(f"UNet: {name} must be in 0..{deepest} ({len(widths)} widths), got {level}")
+    return blocks
+
+# %% ../nbs/method/02_unet.ipynb #565c1f90
 class UNet(nn.Module):
     "A U-Net whose input comes in at `in_level` and whose output goes out at `out_level` (eq. 5: E and D)."
     def __init__(self,
                  c_in: int, # channels of the input
                  c_out: int, # channels of the output
                  widths: tuple = (16, 32, 64), # channels per level, level 0 first
-                 blocks: int | tuple = 1, # residual blocks per level and side, one number or one a level
+                 blocks: int | tuple = 1, # residual blocks per level and side, one number or one per level
                  in_level: int = 0, # the input has 1/2^in_level of the full resolution
                  out_level: int = 0, # the output has 1/2^out_level of the full resolution
                  norm: bool = True, # group norm in the blocks
                  condition: bool = False): # feed the input and its position to every block
         super().__init__()
         widths, deepest = tuple(widths), len(widths) - 1
-        blocks = (blocks,) * len(widths) if isinstance(blocks, int) else tuple(blocks)
-        if len(blocks) != len(widths): raise ValueError(f"UNet: blocks needs one number per level ({len(widths)}), got {blocks}")
-        for name, level in (("in_level", in_level), ("out_level", out_level)):
-            if not 0 <= level <= deepest: raise ValueError(f"UNet: {name} must be in 0..{deepest} ({len(widths)} widths), got {level}")
+        blocks = _blocks_per_level(widths, blocks, dict(in_level=in_level, out_level=out_level))
         self.in_level, self.out_level, self.deepest, self.c_in = in_level, out_level, deepest, c_in
         self.pe_channels = 64 if condition else 0
-        stage = lambda i: nn.ModuleList(ResBlock(widths[i], widths[i], norm, (c_in + 64) if condition else 0) for _ in range(blocks[i]))
+        c_cond = c_in + 64 if condition else 0
+        block = lambda i: ResBlock(widths[i], widths[i], norm, c_cond)
+        stage = lambda i: nn.ModuleList(block(i) for _ in range(blocks[i]))
         downs, ups = range(in_level, deepest), range(deepest - 1, out_level - 1, -1)
         self.stem = nn.Conv2d(c_in, widths[in_level], 3, padding=1)
         self.down_blocks = nn.ModuleList(stage(i) for i in downs)
@@ -85,24 +108,38 @@ class UNet(nn.Module):
         self.middle = stage(deepest)
         self.up = nn.ModuleList(nn.ConvTranspose2d(widths[i+1], widths[i], 2, stride=2) for i in ups)
         self.up_blocks = nn.ModuleList(stage(i) for i in ups)
-        self.norm, self.out = _norm(widths[out_level], norm), nn.Conv2d(widths[out_level], c_out, 3, padding=1)
+        self.norm = _norm(widths[out_level], norm)
+        self.out = nn.Conv2d(widths[out_level], c_out, 3, padding=1)
 
+# %% ../nbs/method/02_unet.ipynb #8bd39bd7
+@patch
+def _condition(self: UNet, x): # (B, c_in, H, W) float
+    "(B, c_in + 64, H, W) float, or None"
+    if not self.pe_channels: return None
+    position = positional_encoding(*x.shape[-2:], self.pe_channels, x.device).to(x.dtype)
+    return torch.cat([x, position.expand(len(x), -1, -1, -1)], 1)
 
-# %% ../nbs/method/02_unet.ipynb #0d1e79ce
+# %% ../nbs/method/02_unet.ipynb #197e251f
 @patch
 def _run(self: UNet, blocks, x, cond):
-    if cond is not None and len(blocks): cond = F.adaptive_avg_pool2d(cond, x.shape[-2:]) if x.shape[-1] <= cond.shape[-1] else F.interpolate(cond, x.shape[-2:], mode="bilinear")
+    "The blocks of a level, one after the other."
+    if cond is not None and len(blocks):
+        shrink = x.shape[-1] <= cond.shape[-1]
+        cond = (F.adaptive_avg_pool2d(cond, x.shape[-2:]) if shrink
+                else F.interpolate(cond, x.shape[-2:], mode="bilinear"))
     for b in blocks: x = b(x, cond)
     return x
 
+# %% ../nbs/method/02_unet.ipynb #d45d82c0
 @patch
 def forward(self: UNet,
             x): # (B, c_in, H/2^in_level, W/2^in_level) float
-    "-> (B, c_out, H/2^out_level, W/2^out_level)"
+    "(B, c_out, H/2^out_level, W/2^out_level) float"
     step = 2 ** (self.deepest - self.in_level)
     if x.dim() != 4 or x.shape[1] != self.c_in or x.shape[2] % step or x.shape[3] % step:
-        raise ValueError(f"UNet: expected (B, {self.c_in}, H, W) with H and W multiples of {step}, got {tuple(x.shape)}")
-    cond = torch.cat([x, positional_encoding(*x.shape[-2:], self.pe_channels, x.device).to(x.dtype).expand(len(x), -1, -1, -1)], 1) if self.pe_channels else None
+        expected = f"(B, {self.c_in}, H, W) with H and W multiples of {step}"
+        raise ValueError(f"UNet: expected {expected}, got {tuple(x.shape)}")
+    cond = self._condition(x)
     x, skips = self.stem(x), {}
     for i, blocks, down in zip(range(self.in_level, self.deepest), self.down_blocks, self.down):
         skips[i] = x = self._run(blocks, x, cond)

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from qgvae.codec.coders import TOTAL
 from qgvae.codec.files import Codec, parts
-from qgvae.data import load_images
+from qgvae.training.datasets import load_images
 from qgvae.images import to_float
 from qgvae.records import device_name, git_commit, write_result
-from qgvae.was_evaluation import PillowCodec, Scores, rate_distortion
+from qgvae.evaluation.metrics import Scores
+from qgvae.evaluation.baselines import PillowCodec, rate_distortion
 
 SHARES = (1/16, 1/8, 1/4, 3/8, 1/2, 5/8, 3/4, 7/8, 1) # of the tokens, for an ordered model
 PROTOCOL = "native; psnr: median over the images, mean: their mean with its 95 % interval; mean bytes"

@@ -9,11 +9,15 @@ import argparse, ast, dataclasses, json, os, time
 from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
-from qgvae.was_codec import fingerprint
-from qgvae.data import digits, load_images, split_indices
-from qgvae.was_generation import TokenGPT, TokenSet, gpt_learner, gpt_recipes, gpt_report, token_bits, tokenize
-from qgvae.model import load_tokenizer
-from qgvae.was_training import Checkpoint, fit, load_checkpoint
+from qgvae.codec.files import fingerprint
+from qgvae.images import digits
+from qgvae.training.datasets import load_images, split_indices
+from qgvae.was_generation import gpt_learner, gpt_recipes, gpt_report
+from qgvae.generation.gpt import TokenGPT
+from qgvae.generation.gpt_training import TokenSet, token_bits, tokenize
+from qgvae.pretrained import load_tokenizer
+from qgvae.training.learner import fit
+from qgvae.training.checkpoints import Checkpoint, load_checkpoint
 
 def changed(recipe, settings):
     "The recipe with settings such as `lr=0.002` replaced."

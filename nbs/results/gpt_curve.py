@@ -13,12 +13,15 @@ from pathlib import Path
 import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load_file
-from qgvae.was_codec import fingerprint
-from qgvae.data import digits, load_images, to_float
-from qgvae.was_evaluation import AlexNetFeatures, Frechet
-from qgvae.was_generation import ImageGenerator, TokenSet, gpt_learner, gpt_recipes, token_bits, tokenize
-from qgvae.model import load_tokenizer, model_folder
-from qgvae.was_training import device_name, fit, git_commit, measure, write_whole
+from qgvae.codec.files import fingerprint
+from qgvae.images import digits, to_float
+from qgvae.training.datasets import load_images
+from qgvae.evaluation.metrics import AlexNetFeatures, Frechet
+from qgvae.was_generation import ImageGenerator, gpt_learner, gpt_recipes
+from qgvae.generation.gpt_training import TokenSet, token_bits, tokenize
+from qgvae.pretrained import load_tokenizer, model_folder
+from qgvae.records import device_name, git_commit, write_whole
+from qgvae.training.learner import fit, measure
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("name", help="of the curve")

@@ -7,10 +7,12 @@ The real images are the first of MNIST's test split. FD-AlexNet, precision and r
 import argparse, json, os, time
 from pathlib import Path
 import torch
-from qgvae.data import load_images, to_float
-from qgvae.was_evaluation import AlexNetFeatures, Frechet
-from qgvae.was_generation import ImageGenerator, nearest_images, precision_recall, tokenize
-from qgvae.was_training import device_name, git_commit
+from qgvae.images import to_float
+from qgvae.training.datasets import load_images
+from qgvae.evaluation.metrics import AlexNetFeatures, Frechet
+from qgvae.was_generation import ImageGenerator, nearest_images, precision_recall
+from qgvae.generation.gpt_training import tokenize
+from qgvae.records import device_name, git_commit
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("model")

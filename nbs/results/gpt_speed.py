@@ -8,8 +8,10 @@ The ratio is that of the best rounds, since other programs on the machine can on
 import argparse, json, statistics, time
 from pathlib import Path
 import torch
-from qgvae.was_generation import TokenGPT, TokenGPTConfig, draw, word_probabilities
-from qgvae.was_training import device_name, git_commit, recipes, write_whole
+from qgvae.was_generation import draw, word_probabilities
+from qgvae.generation.gpt import TokenGPT, TokenGPTConfig
+from qgvae.records import device_name, git_commit, write_whole
+from qgvae.training.recipes import recipes
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--rounds", type=int, default=5)

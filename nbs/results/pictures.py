@@ -8,10 +8,11 @@ import argparse
 from io import BytesIO
 from pathlib import Path
 import torch
-from qgvae.data import load_images, to_float
-from qgvae.model import load_tokenizer
+from qgvae.images import to_float
+from qgvae.training.datasets import load_images
+from qgvae.pretrained import load_tokenizer
 from qgvae.runs import contact_sheet
-from qgvae.was_training import write_whole
+from qgvae.records import write_whole
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("name", help="a data set with the shipped models NAME and NAME-ordered")

@@ -10,8 +10,12 @@ the first step of each variant, with the compilation, is timed apart. The file i
 import argparse, json, os, platform, statistics, time, warnings
 from pathlib import Path
 import torch
-from qgvae.data import load_images, to_float
-from qgvae.was_training import TokenizerLoss, _optimizer, _param_groups, device_name, git_commit, recipes
+from qgvae.images import to_float
+from qgvae.training.datasets import load_images
+from qgvae.training.learner import TokenizerLoss
+from qgvae.training.optimizers import make_optimizer, parameter_groups
+from qgvae.records import device_name, git_commit
+from qgvae.training.recipes import recipes
 
 VARIANTS = {"fp32 contiguous": (False, False, False), "fp32 channels-last": (False, True, False), "bf16 channels-last": (True, True, False),
             "bf16 channels-last, compiled": (True, True, True)}         # bf16, channels-last, compiled
@@ -22,7 +26,7 @@ def stepper(recipe, x, bf16, last, compiled):
     torch.manual_seed(0)
     model, x, loss = recipe.build().to(memory_format=form), x.contiguous(memory_format=form), TokenizerLoss()
     if compiled: model.encoder.compile(); model.decoder.compile()
-    opt = _optimizer(_param_groups(model), recipe.lr, recipe).opt
+    opt = make_optimizer(parameter_groups(model, no_decay="quantizer."), recipe.lr, recipe).opt
     for g in opt.param_groups: g["lr"] = 1e-5              # the weights hardly move, so that each step does the same
     def step():
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16): out = model(x)

@@ -762,7 +762,8 @@ def train(
     **how, # of `qgvae.runs.train`
 ) -> int: # exit status: 0, or 1 if the training has diverged
     "Train a model."
-    from qgvae.training.runs import find_recipe, train as run
+    from qgvae.training.plans import find_recipe
+    from qgvae.training.runs import train as run
     from qgvae.training.callbacks import TrainingDiverged
     from qgvae.training.recipes import recipes
     if what is None and not (how['resume'] and out): raise ValueError(f"name a recipe or a folder of images, or the folder of a run with --resume --out FOLDER; the recipes are {', '.join(recipes)}")

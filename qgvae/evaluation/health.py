@@ -25,7 +25,7 @@ def usage(model, # a tokenizer in eval mode
     if not torch.is_tensor(counts): raise ValueError("usage: no images given")
     return by_codebook(counts, model.quantizer.codebooks)
 
-# %% ../../nbs/evaluation/24_health.ipynb #e626d603
+# %% ../../nbs/evaluation/24_health.ipynb #e68421c2
 def plot_health(counts): # (G, K) counts
     """Above: how often each word is used, the most frequent first, a row per codebook (white: never).
     Below: words in use (dots) and perplexity (bars) of each. Returns the figure."""
@@ -43,7 +43,7 @@ def plot_health(counts): # (G, K) counts
         below.plot([K * (1 - u) for u in h["unused"]], ".", color="C0", ms=4, label="words used")
         below.axhline(K, color="gray", lw=.8, ls=":")
         below.set(xlabel="codebook", ylabel="words", xlim=(-.6, G - .4))
-        below.legend(fontsize=8, loc="lower right")
+        below.legend(fontsize=8, ncol=2, loc="lower right", bbox_to_anchor=(1, 1))
     return fig
 
 # %% ../../nbs/evaluation/24_health.ipynb #a1842aa6

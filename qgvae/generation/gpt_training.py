@@ -26,7 +26,7 @@ from ..training.datasets import Batches, load_images, split_indices
 from ..training.callbacks import native_precision, on_first, processes
 from ..training.optimizers import parameter_groups
 from ..training.recipes import Recipe, recipe_kinds, recipes
-from ..training.runs import how_trained
+from ..training.cards import how_trained
 from ..codec.files import fingerprint
 from .gpt import TokenGPT, TokenGPTConfig
 

@@ -18,16 +18,18 @@ from safetensors.torch import save
 from ..records import write_whole
 from .callbacks import TrainingDiverged
 
-# %% ../../nbs/training/17_checkpoints.ipynb #ab69475e
+# %% ../../nbs/training/17_checkpoints.ipynb #952c619e
 def run_identity(learn: Learner): # from `make_learner`
     "{name: value}: what must be equal for a run to be resumed."
     if not hasattr(learn, "data_id"): learn.data_id = learn.recipe.data_id(learn.data)
-    who = dict(recipe=learn.recipe.to_json(), precision=learn.precision, minutes=learn.clock.minutes)
+    minutes = learn.clock.minutes
+    who = dict(recipe=learn.recipe.to_json(), precision=learn.precision, minutes=minutes)
     who["images"] = learn.data_id
-    return who if learn.clock.minutes else who | dict(length=len(learn.dls.train))
+    return who if minutes else who | dict(length=len(learn.dls.train))
 
+# %% ../../nbs/training/17_checkpoints.ipynb #1d71643b
 def _differences(saved, here):
-    "The names of the values that differ; a recipe is compared by its settings, in whatever order they stand."
+    "The names of the values that differ; in a recipe the order of the settings does not matter."
     read = lambda who: who | dict(recipe=json.loads(who["recipe"]))
     saved, here = read(saved), read(here)
     return [k for k in here if saved.get(k) != here[k]]
@@ -37,12 +39,12 @@ def stateful(learn: Learner):
     "{name: callback}: the callbacks whose state belongs to a checkpoint."
     return {cb.name: cb for cb in learn.cbs if hasattr(cb, "load_state")}
 
-# %% ../../nbs/training/17_checkpoints.ipynb #bd3e103b
+# %% ../../nbs/training/17_checkpoints.ipynb #20390754
 def _tensors(learn):
     "{name: tensor}: all that the rest of the run depends on."
     train, opt = learn.dls.train, learn.opt.opt.state_dict()
     t = {f"model/{k}": v for k, v in learn.model.state_dict().items()}
-    t |= {f"opt/{i}/{k}": torch.as_tensor(v) for i, state in opt["state"].items() for k, v in state.items()}
+    for i, state in opt["state"].items(): t |= {f"opt/{i}/{k}": torch.as_tensor(v) for k, v in state.items()}
     t |= {f"{name}/{k}": v for name, cb in stateful(learn).items() for k, v in cb.state().items()}
     t["random/cpu"] = torch.get_rng_state()
     if train.device.type == "cuda": t["random/cuda"] = torch.cuda.get_rng_state(train.device)
@@ -72,14 +74,15 @@ def _load_optimizer(learn, saved):
         state[int(i)][name] = torch.empty_like(p).copy_(v) if v.shape == p.shape else v
     opt.load_state_dict(dict(state=state, param_groups=opt.state_dict()["param_groups"]))
 
-# %% ../../nbs/training/17_checkpoints.ipynb #fd2b9e92
+# %% ../../nbs/training/17_checkpoints.ipynb #8215c6a9
 def _read_checkpoint(path):
     "({name: tensor}, identity of the run)"
     try:
-        with safe_open(path, "pt") as f: return {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["run"])
+        with safe_open(path, "pt") as f:
+            return {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["run"])
     except Exception as e: raise ValueError(f"load_checkpoint: {path} is not a checkpoint: {e}") from e
 
-# %% ../../nbs/training/17_checkpoints.ipynb #496984a3
+# %% ../../nbs/training/17_checkpoints.ipynb #5b4d8c46
 def load_checkpoint(learn: Learner, # made by `make_learner` with the same recipe and images
                     path: str | Path): # what `save_checkpoint` has written
     "Put the learner where the run was when the checkpoint was written; `fit` then does the rest."
@@ -93,7 +96,8 @@ def load_checkpoint(learn: Learner, # made by `make_learner` with the same recip
     _load_optimizer(learn, part("opt"))
     for name, cb in stateful(learn).items(): cb.load_state(part(name))
     torch.set_rng_state(t["random/cpu"])
-    if "random/cuda" in t and train.device.type == "cuda": torch.cuda.set_rng_state(t["random/cuda"], train.device)
+    if "random/cuda" in t and train.device.type == "cuda":
+        torch.cuda.set_rng_state(t["random/cuda"], train.device)
     train.position = int(t["position"])
 
 # %% ../../nbs/training/17_checkpoints.ipynb #39bf2a5b

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TokenizerLoss', 'measure', 'probe_precision', 'make_learner', 'epochs_done', 'fit', 'report']
 
-# %% ../../nbs/training/16_learner.ipynb #2171de7d
+# %% ../../nbs/training/16_learner.ipynb #a54cea29
 import json
 import time
 from functools import partial
@@ -14,19 +14,16 @@ from torch import nn
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner
-from fastai.learner import ValueMetric
+from fastai.learner import Learner, ValueMetric
 from fastcore.basics import patch
 from ..images import cropped, psnr, to_float
 from ..records import provenance
 from .datasets import RandomAffine, RandomFlip, batches, images_at_once, images_id
-from .callbacks import EMA, Autocast, AverageGradients, Clock, CodebookStart, MovingCodebook, StopOnNaN
-from .callbacks import OrderedDropout
+from .callbacks import EMA, Autocast, AverageGradients, Clock, CodebookStart, StopOnNaN, VoronoiReset
+from .callbacks import MovingCodebook, OrderedDropout
 from .observers import Progress, SmoothLoss, Snapshots, WordUsage
 from .optimizers import ScheduleFree, learning_rates, make_optimizer, parameter_groups
-from .callbacks import VoronoiReset
-from .callbacks import on_first
-from .callbacks import processes
+from .callbacks import on_first, processes
 from .recipes import Recipe, TokenizerRecipe
 
 # %% ../../nbs/training/16_learner.ipynb #8cfef3f7
@@ -88,21 +85,22 @@ def _seconds_per_step(model, x, bf16, steps):
     wait()
     return (time.perf_counter() - start) / steps
 
-# %% ../../nbs/training/16_learner.ipynb #bd289bc3
+# %% ../../nbs/training/16_learner.ipynb #5b98db29
 def probe_precision(model, # a tokenizer
                     x, # (B, C, H, W) float, a training batch
                     rounds: int = 3, # measurements of each
                     steps: int = 4): # training steps of a measurement
-    "('fp32' or 'bf16', {precision: seconds per step}): which is faster here. Leaves the model as it was."
+    "('fp32' or 'bf16', {precision: seconds per step}): the faster one. Leaves the model as it was."
     if x.device.type == "cuda" and not torch.cuda.is_bf16_supported(): return "fp32", {}
     seconds = {"fp32": [], "bf16": []}
     for _ in range(rounds + 1):
-        for name, times in seconds.items(): times.append(_seconds_per_step(model, x, name == "bf16", steps))
+        for name, times in seconds.items():
+            times.append(_seconds_per_step(model, x, name == "bf16", steps))
     model.zero_grad(set_to_none=True)
-    best = {name: min(times[1:]) for name, times in seconds.items()}           # the first round warms up
+    best = {name: min(times[1:]) for name, times in seconds.items()}    # the first round warms up
     return min(best, key=best.get), best
 
-# %% ../../nbs/training/16_learner.ipynb #e6d0518c
+# %% ../../nbs/training/16_learner.ipynb #79cfb1cf
 @patch
 def check_data(self: TokenizerRecipe,
                images): # (n, C, H, W) uint8, or `ImageFiles`
@@ -111,24 +109,25 @@ def check_data(self: TokenizerRecipe,
     taken, given = (c.channels, c.height, c.width), tuple(images.shape[1:])
     if given != taken: raise ValueError(f"the recipe's model takes {taken} images, got {given}")
 
+# %% ../../nbs/training/16_learner.ipynb #b77e8a84
 @patch
 def data_id(self: TokenizerRecipe,
             images): # (n, C, H, W) uint8, or `ImageFiles`
     "SHA-256 of the images, see `images_id`."
     return images_id(images)
 
-# %% ../../nbs/training/16_learner.ipynb #b27a843a
+# %% ../../nbs/training/16_learner.ipynb #c52df563
 @patch
 def augmentation(self: TokenizerRecipe):
-    "f(x, generator) -> x: the random changes of training images that the recipe asks for; None if there are none."
-    changes = [make() for make, wanted in ((RandomAffine, self.augment), (RandomFlip, self.flip)) if wanted]
+    "f(x, generator) -> x: the random changes of training images; None if there are none."
+    changes = [RandomAffine()] * self.augment + [RandomFlip()] * self.flip
     if not changes: return None
     def augment(x, generator=None):
         for change in changes: x = change(x, generator)
         return x
     return augment
 
-# %% ../../nbs/training/16_learner.ipynb #09e4ebb8
+# %% ../../nbs/training/16_learner.ipynb #21a9656a
 @patch
 def make_batches(self: TokenizerRecipe,
                  images, # (n, C, H, W) uint8, or `ImageFiles`
@@ -136,31 +135,34 @@ def make_batches(self: TokenizerRecipe,
                  device, # where the batches are wanted
                  length: int | None = None): # batches of an epoch; None: one pass over the images
     "`Batches` of the images."
-    if not training: return batches(images, min(images_at_once(self.model), len(images)), shuffle=False, device=device)
-    return batches(images, self.batch_size, length=length, augment=self.augmentation(), seed=self.seed, device=device,
-                   part=processes())
+    if training:
+        return batches(images, self.batch_size, length=length, augment=self.augmentation(), seed=self.seed,
+                       device=device, part=processes())
+    return batches(images, min(images_at_once(self.model), len(images)), shuffle=False, device=device)
 
-# %% ../../nbs/training/16_learner.ipynb #747ccfa7
+# %% ../../nbs/training/16_learner.ipynb #1834eddb
 @patch
 def callbacks(self: TokenizerRecipe,
               model): # on its device
     "The callbacks that only tokenizers have."
     moving = hasattr(model.quantizer, "update")
     if moving and processes()[1] > 1:
-        raise ValueError(f"the quantizer {self.model.quantizer!r} learns from the vectors of one process only; "
-                         "train it in a single one")
+        raise ValueError(f"the quantizer {self.model.quantizer!r} learns from the vectors of one process "
+                         "only; train it in a single one")
     cbs = [CodebookStart(self.codebook_start), WordUsage()]
     if self.ordered: cbs.append(OrderedDropout(self.ordered))
-    if self.reset_every != 0: cbs.append(VoronoiReset(self.reset_every, self.reset_until, self.reset_noise))
+    if self.reset_every != 0:
+        cbs.append(VoronoiReset(self.reset_every, self.reset_until, self.reset_noise))
     if moving: cbs.append(MovingCodebook())
     return cbs
 
-# %% ../../nbs/training/16_learner.ipynb #8830260b
+# %% ../../nbs/training/16_learner.ipynb #659b6107
 def _psnr_metric(crop):
     def metric(pred, target): return psnr(pred.images, target, crop).mean()
     metric.__name__ = "psnr"                            # its name in fastai's table
     return metric
 
+# %% ../../nbs/training/16_learner.ipynb #e2b4642f
 @patch
 def parts(self: TokenizerRecipe,
           model, # on its device
@@ -168,12 +170,13 @@ def parts(self: TokenizerRecipe,
     "{name: value}: what fastai's Learner is given besides the common callbacks."
     cbs = self.callbacks(model)
     usage, watched = cbs[1], to_float(valid[torch.arange(min(12, len(valid)))])
-    return dict(loss_func=TokenizerLoss(self.codebook_weight, self.commitment_weight, self.loss_crop, self.error),
+    loss = TokenizerLoss(self.codebook_weight, self.commitment_weight, self.loss_crop, self.error)
+    return dict(loss_func=loss,
                 metrics=[_psnr_metric(self.loss_crop), ValueMetric(usage.dead, "dead_words")],
                 splitter=partial(parameter_groups, no_decay="quantizer."),
                 cbs=[*cbs, Snapshots(watched)])
 
-# %% ../../nbs/training/16_learner.ipynb #950d6f68
+# %% ../../nbs/training/16_learner.ipynb #70df11af
 @patch
 def fastest_precision(self: TokenizerRecipe,
                       model, # on its device
@@ -181,6 +184,7 @@ def fastest_precision(self: TokenizerRecipe,
     "('fp32' or 'bf16', {precision: seconds per step}), see `probe_precision`."
     return probe_precision(model, batches.batch(0))
 
+# %% ../../nbs/training/16_learner.ipynb #867a2954
 @patch
 def measure(self: TokenizerRecipe,
             model, # in eval mode
@@ -188,29 +192,32 @@ def measure(self: TokenizerRecipe,
     "{'psnr': dB, 'dead_words': share}, of the part of the images that counts."
     return measure(model, images, crop=self.loss_crop)
 
-# %% ../../nbs/training/16_learner.ipynb #82694d1c
+# %% ../../nbs/training/16_learner.ipynb #2d520802
 @patch
 def facts(self: TokenizerRecipe, model):
     "{name: value}: bits of an image, and how PSNR is measured."
     return dict(bits=self.model.bits, protocol="native")
 
+# %% ../../nbs/training/16_learner.ipynb #5ffbcdf3
 @patch
 def curve(self: TokenizerRecipe,
           learn): # after `fit`
     "[{seconds, batches, psnr}]: after each epoch."
-    return [{k: round(row[k], 3) for k in ("seconds", "batches", "psnr")} for row in learn.snapshots.rows]
+    keys = "seconds", "batches", "psnr"
+    return [{k: round(row[k], 3) for k in keys} for row in learn.snapshots.rows]
 
-# %% ../../nbs/training/16_learner.ipynb #81e68a8a
+# %% ../../nbs/training/16_learner.ipynb #8214696c
 def _common_callbacks(recipe, minutes, precision):
     "What every kind of model has if the recipe asks for it."
-    cbs = [Clock(minutes, recipe.clock == "processor"), StopOnNaN(), ParamScheduler({"lr": learning_rates(recipe)})]
+    cbs = [Clock(minutes, recipe.clock == "processor"), StopOnNaN()]
+    cbs.append(ParamScheduler({"lr": learning_rates(recipe)}))
     if processes()[1] > 1: cbs.append(AverageGradients())
     if recipe.ema: cbs.append(EMA(recipe.ema))
     if recipe.optimizer == "schedulefree": cbs.append(ScheduleFree())
     if precision == "bf16": cbs.append(Autocast())
     return cbs
 
-# %% ../../nbs/training/16_learner.ipynb #a8a444bc
+# %% ../../nbs/training/16_learner.ipynb #2efa6a13
 def make_learner(recipe: Recipe, # from `recipes`, or your own
                  train, # the training examples, as `recipe.load` gives them: (n, C, H, W) uint8 ...
                  valid, # the validation examples
@@ -225,12 +232,14 @@ def make_learner(recipe: Recipe, # from `recipes`, or your own
     device, seconds = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), {}
     torch.manual_seed(recipe.seed)
     model = recipe.build(train).to(device, memory_format=torch.channels_last)
-    dls = DataLoaders(recipe.make_batches(train, True, device, length), recipe.make_batches(valid, False, device),
-                      device=device)
-    if precision == "auto": precision, seconds = on_first(lambda: recipe.fastest_precision(model, dls.train))
+    dls = DataLoaders(recipe.make_batches(train, True, device, length),
+                      recipe.make_batches(valid, False, device), device=device)
+    if precision == "auto":
+        precision, seconds = on_first(lambda: recipe.fastest_precision(model, dls.train))
     parts = recipe.parts(model, valid)
     parts["cbs"] = [*_common_callbacks(recipe, minutes, precision), *parts["cbs"]]
-    learn = Learner(dls, model, lr=recipe.lr, wd=None, opt_func=partial(make_optimizer, settings=recipe), **parts)
+    optimizer = partial(make_optimizer, settings=recipe)
+    learn = Learner(dls, model, lr=recipe.lr, wd=None, opt_func=optimizer, **parts)
     learn.remove_cb(ProgressCallback)
     learn.add_cb(Progress())
     learn.recorder.smooth_loss = SmoothLoss()
@@ -238,12 +247,14 @@ def make_learner(recipe: Recipe, # from `recipes`, or your own
     learn.clock.step_seconds = seconds.get(precision)
     return learn
 
-# %% ../../nbs/training/16_learner.ipynb #d278a014
+# %% ../../nbs/training/16_learner.ipynb #9b3c205e
 def epochs_done(learn: Learner, epochs: int):
     "Whole epochs, or slices of the time, that this run has behind it."
     train, minutes = learn.dls.train, learn.clock.minutes
-    return int(learn.clock.done / (60 * minutes) * epochs) if minutes else train.position // len(train)
+    if not minutes: return train.position // len(train)
+    return int(learn.clock.done / (60 * minutes) * epochs)
 
+# %% ../../nbs/training/16_learner.ipynb #a72b6b92
 def fit(learn: Learner, # from `make_learner`
         epochs: int | None = None): # None: the recipe's; with a time box, the number of slices (12)
     """Train; for a resumed learner, the rest of the run. Returns the model, in eval mode.
@@ -253,7 +264,7 @@ def fit(learn: Learner, # from `make_learner`
     if learn.opt is None: learn.create_opt()
     start = epochs_done(learn, epochs)
     if start >= epochs:
-        raise ValueError(f"fit: all {epochs} epochs of this run are done; make a new learner for another run")
+        raise ValueError(f"fit: all {epochs} epochs of this run are done; make a new learner")
     try: learn.fit(epochs, start_epoch=start)
     finally:
         for cb in learn.cbs:
@@ -261,19 +272,20 @@ def fit(learn: Learner, # from `make_learner`
         learn.dls.train.endless, learn.dls.train.stop = False, lambda: False
     return learn.model.eval()
 
-# %% ../../nbs/training/16_learner.ipynb #1526d93e
+# %% ../../nbs/training/16_learner.ipynb #cb239da1
 def _described(recipe, examples):
     return dict(images=len(examples), sha256=recipe.data_id(examples)[:16])
 
+# %% ../../nbs/training/16_learner.ipynb #d7d3f606
 def report(learn: Learner, # after `fit`
            **splits): # name=examples to measure the model on
-    "Plain data for a result file: what was run, on what, the curve over time, and the measures on each split."
+    "Plain data for a result file: what was run, on what, its course, and the measures on each split."
     recipe, model, train = learn.recipe, learn.model.eval(), learn.dls.train
     return dict(
         recipe=json.loads(recipe.to_json()), **recipe.facts(model),
         parameters=sum(p.numel() for p in model.parameters()), minutes=learn.clock.minutes,
         seconds=round(learn.clock.done, 1), batches=train.position, precision=learn.precision,
         **provenance(train.device, ("torch", "fastai")),
-        data={name: _described(recipe, x) for name, x in (("trained on", learn.data), *splits.items())},
+        data={name: _described(recipe, x) for name, x in ({"trained on": learn.data} | splits).items()},
         curve=recipe.curve(learn),
         results={name: recipe.measure(model, x) for name, x in splits.items()})

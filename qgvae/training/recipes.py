@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['recipe_kinds', 'recipes', 'Recipe', 'TokenizerRecipe']
 
-# %% ../../nbs/training/15_recipes.ipynb #83d50619
+# %% ../../nbs/training/15_recipes.ipynb #4d89d3c2
 import ast
 import dataclasses
 import json
@@ -13,31 +13,30 @@ import math
 from dataclasses import dataclass
 from fastcore.basics import patch
 from ..model import QGVAE, VQVAE, QGVAEConfig, VQVAEConfig
-from ..quantize import BandQuantizer, quantizers
+from ..quantize import quantizers
 from .datasets import IMAGE_SETS, load_images
 
-
-
-# %% ../../nbs/training/15_recipes.ipynb #97a88fec
+# %% ../../nbs/training/15_recipes.ipynb #4215d257
 def _check_word(recipe, name, *accepted):
     value = getattr(recipe, name)
     if value not in accepted:
-        raise ValueError(f"{name} must be {', '.join(map(repr, accepted[:-1]))} or {accepted[-1]!r}, got {value!r}")
+        words = f"{', '.join(map(repr, accepted[:-1]))} or {accepted[-1]!r}"
+        raise ValueError(f"{name} must be {words}, got {value!r}")
 
 def _check_numbers(recipe, range, accepts, *names):
     for name in names:
         value = getattr(recipe, name)
         if not accepts(value): raise ValueError(f"{name} must be {range}, got {value}")
 
-# %% ../../nbs/training/15_recipes.ipynb #15c99ecb
-recipe_kinds = {} # {"kind" in the JSON: f(the other keys) -> recipe}; a module that brings a kind of model adds to it
+# %% ../../nbs/training/15_recipes.ipynb #ce2782da
+recipe_kinds = {} # {"kind" in the JSON: f(the other keys) -> recipe}; a module with another kind adds to it
 
 @dataclass(kw_only=True)
 class Recipe:
     "The settings that every training run has; a subclass adds those of a kind of model."
     data: str = "digits" # name for `load_images`
     batch_size: int = 16
-    optimizer: str = "muon" # 'muon' (Muon for the kernels, AdamW for the rest), 'adamw' or 'schedulefree'
+    optimizer: str = "muon" # 'muon' (for the kernels, AdamW for the rest), 'adamw' or 'schedulefree'
     lr: float = 4e-3 # highest learning rate of AdamW
     muon_lr: float = 0.01 # and of Muon
     schedule: str = "cosine" # 'cosine': up and down; 'constant': up and no more
@@ -45,7 +44,7 @@ class Recipe:
     weight_decay: float = 0.01 # of everything but the codebooks
     betas: tuple = (0.9, 0.99) # AdamW's
     ema: float = 0.998 # decay of the averaged weights; 0: none
-    clock: str = "wall" # how a time box counts: by the 'wall' clock, or the process's own 'processor' time
+    clock: str = "wall" # what a time box counts: 'wall' time, or the process's 'processor' time
     epochs: int = 100 # when no time is given
     seed: int = 0
     inferred: tuple = () # names of settings that the paper does not tell
@@ -69,14 +68,14 @@ def _check_recipe(r):
         raise ValueError("the optimizer 'schedulefree' averages the weights itself and needs no schedule, "
                          f"so schedule must be 'constant' and ema 0, got {r.schedule!r} and {r.ema}")
 
-# %% ../../nbs/training/15_recipes.ipynb #9f2a153b
+# %% ../../nbs/training/15_recipes.ipynb #c9374087
 @dataclass
 class TokenizerRecipe(Recipe):
     "All that decides the training of a QG-VAE or VQ-VAE."
     model: QGVAEConfig | VQVAEConfig
     codebook_weight: float = 1. # a of eq. 6
     commitment_weight: float = 1. # b of eq. 6
-    codebook_start: float = 0.05 # share of the run without quantiser, ended by k-means; 0: codebooks start at random
+    codebook_start: float = 0.05 # share of the run without quantiser, ended by k-means; 0: random codebooks
     reset_every: int | None = None # batches; None: by `reset_window`; 0: no resets
     reset_until: float = 0.85 # share of the run after which no word is moved
     reset_noise: float = 1e-3 # offset of a moved word per dimension
@@ -84,7 +83,7 @@ class TokenizerRecipe(Recipe):
     augment: bool = False # small random affine maps
     flip: bool = False # mirror half of the images
     error: str = "mse" # 'mse' or 'log', see `TokenizerLoss`
-    loss_crop: tuple | None = None # (top, left, height, width): the part of the images that counts, in loss and PSNR
+    loss_crop: tuple | None = None # (top, left, height, width): the part that counts, in loss and PSNR
     tags = ("image-tokenizer", "vq-vae")
 
     def __post_init__(self):
@@ -95,26 +94,28 @@ class TokenizerRecipe(Recipe):
     @property
     def kind(self): return "qgvae" if isinstance(self.model, QGVAEConfig) else "vqvae"
 
-# %% ../../nbs/training/15_recipes.ipynb #6bbb4fd7
+# %% ../../nbs/training/15_recipes.ipynb #00602907
 def _check_crop(crop, height, width):
     top, left, h, w = crop
     if min(top, left) < 0 or min(h, w) < 1 or top + h > height or left + w > width:
-        raise ValueError(f"loss_crop must be (top, left, height, width) inside of {height}x{width}, got {crop}")
+        raise ValueError("loss_crop must be (top, left, height, width) inside of "
+                         f"{height}x{width}, got {crop}")
 
+# %% ../../nbs/training/15_recipes.ipynb #5aa80521
 def _check_resets(every, start, quantizer):
     if every is not None and every < 0:
-        raise ValueError("reset_every must be a number of batches, 0 (no resets) or None (by `reset_window`), "
-                         f"got {every}")
+        raise ValueError("reset_every must be a number of batches, 0 (no resets) "
+                         f"or None (by `reset_window`), got {every}")
     if not quantizers[quantizer].free_words and (start or every != 0):
         raise ValueError(f"the words of the quantizer {quantizer!r} cannot be placed, "
                          f"so codebook_start and reset_every must be 0, got {start} and {every}")
 
-# %% ../../nbs/training/15_recipes.ipynb #ef4d49c8
+# %% ../../nbs/training/15_recipes.ipynb #d0f97b56
 def _check_tokenizer_recipe(r):
     if r.loss_crop is not None: _check_crop(r.loss_crop, r.model.height, r.model.width)
     _check_word(r, "error", "mse", "log")
-    _check_numbers(r, "a number >= 0", lambda v: 0 <= v < math.inf, "codebook_weight", "commitment_weight")
-    _check_numbers(r, "a number >= 0", lambda v: 0 <= v < math.inf, "reset_noise")
+    positive = "codebook_weight", "commitment_weight", "reset_noise"
+    _check_numbers(r, "a number >= 0", lambda v: 0 <= v < math.inf, *positive)
     _check_numbers(r, "in [0, 1)", lambda v: 0 <= v < 1, "codebook_start")
     _check_numbers(r, "in [0, 1]", lambda v: 0 <= v <= 1, "reset_until", "ordered")
     _check_resets(r.reset_every, r.codebook_start, getattr(r.model, "quantizer", "own"))
@@ -139,7 +140,7 @@ def build(self: TokenizerRecipe,
     "The untrained model."
     return (QGVAE if self.kind == "qgvae" else VQVAE)(self.model)
 
-# %% ../../nbs/training/15_recipes.ipynb #aa6e6563
+# %% ../../nbs/training/15_recipes.ipynb #02e64499
 def _parse(key, text, kind):
     "The value of a setting given as text, as the type of the setting."
     words = {"true": "True", "false": "False", "none": "None"}
@@ -150,8 +151,9 @@ def _parse(key, text, kind):
         raise ValueError(f"{key} must be {getattr(kind, '__name__', kind)}, got {text!r}")
     return value
 
+# %% ../../nbs/training/15_recipes.ipynb #181f27db
 def _settings(recipe):
-    "{name: type} of all settings; those of a config inside of the recipe have its name and a point before theirs."
+    "{name: type} of all settings; those of a config inside of the recipe are NAME.SETTING."
     own, inner = {}, {}
     for f in dataclasses.fields(recipe):
         part = getattr(recipe, f.name)
@@ -159,7 +161,7 @@ def _settings(recipe):
         else: inner |= {f"{f.name}.{g.name}": g.type for g in dataclasses.fields(part)}
     return {k: kinds[k] for kinds in (own, inner) for k in sorted(kinds)}
 
-# %% ../../nbs/training/15_recipes.ipynb #2c2b8c86
+# %% ../../nbs/training/15_recipes.ipynb #c3bd62ed
 @patch
 def override(self: Recipe,
              *settings: str): # 'lr=0.002', 'model.dim=4' ...
@@ -168,12 +170,13 @@ def override(self: Recipe,
     for s in settings:
         key, equals, text = s.partition("=")
         if not equals or key not in kinds:
-            raise ValueError(f"{s!r} is no setting: it must be NAME=VALUE with one of {', '.join(kinds)}")
+            names = ", ".join(kinds)
+            raise ValueError(f"{s!r} is no setting: it must be NAME=VALUE with one of {names}")
         part, _, name = key.rpartition(".")
         changed.setdefault(part, {})[name] = _parse(key, text, kinds[key])
     own = changed.pop("", {})
-    inner = {part: dataclasses.replace(getattr(self, part), **values) for part, values in changed.items()}
-    return dataclasses.replace(self, **own, **inner)
+    for part, values in changed.items(): own[part] = dataclasses.replace(getattr(self, part), **values)
+    return dataclasses.replace(self, **own)
 
 # %% ../../nbs/training/15_recipes.ipynb #a737f39f
 @patch
@@ -184,7 +187,7 @@ def to_json(self: Recipe):
     names = sorted(settings, key=shared.__contains__)
     return json.dumps(dict(kind=self.kind) | {k: settings[k] for k in names}, indent=1)
 
-# %% ../../nbs/training/15_recipes.ipynb #c94b74cb
+# %% ../../nbs/training/15_recipes.ipynb #5bbde675
 @patch(cls_method=True)
 def from_json(cls: Recipe,
               text: str): # what `to_json` has written
@@ -195,6 +198,7 @@ def from_json(cls: Recipe,
         raise ValueError(f"the kind of a recipe must be one of {', '.join(recipe_kinds)}, got {kind!r}")
     return recipe_kinds[kind](saved)
 
+# %% ../../nbs/training/15_recipes.ipynb #840bf899
 recipe_kinds |= {"qgvae": lambda saved: TokenizerRecipe(QGVAEConfig(**saved.pop("model")), **saved),
                  "vqvae": lambda saved: TokenizerRecipe(VQVAEConfig(**saved.pop("model")), **saved)}
 
@@ -227,13 +231,13 @@ recipes |= {
     "cifar10-vqvae": TokenizerRecipe(_local, **_training),
 }
 
-# %% ../../nbs/training/15_recipes.ipynb #b508c871
+# %% ../../nbs/training/15_recipes.ipynb #a920af74
 _paper_model = dict(patch=1, condition=True, start="random", dim=64, n_words=512)
 _paper_small = _paper_model | dict(n_tokens=64, downscale=0,
                                    encoder_widths=(16, 32, 64), decoder_widths=(128,) * 3)
 _paper_large = _paper_model | dict(n_tokens=256, channels=3)
-_paper_training = dict(optimizer="adamw", lr=2e-4, schedule="constant", warmup=0., betas=(0.9, 0.999), ema=0.,
-                       batch_size=32, epochs=100, codebook_weight=0.25, commitment_weight=1.,
+_paper_training = dict(optimizer="adamw", lr=2e-4, schedule="constant", warmup=0., betas=(0.9, 0.999),
+                       ema=0., batch_size=32, epochs=100, codebook_weight=0.25, commitment_weight=1.,
                        codebook_start=0., reset_every=100, reset_until=1., reset_noise=1e-4)
 
 def _paper(data, config, inferred=(), **changes):

@@ -1,12 +1,14 @@
-"""How good do drawn digits become with training, for the tokens of one tokenizer or of another? (figure 11 of the paper, on MNIST)
+"""How good do drawn digits become with training, for the tokens of one tokenizer or of another?
+(figure 11 of the paper, on MNIST)
 
     python nbs/benchmarks/gpt_curve.py QG-VAE digits --root DATA --lpips FILE
     qgvae train digits-vqvae --epochs 30 --precision fp32 --out vq --result vq.json
     python nbs/benchmarks/gpt_curve.py VQ-VAE vq --result vq.json --root DATA --lpips FILE
 
-One call trains the transformer of the recipe digits-gpt, without classes, on the tokens of one tokenizer, and adds its curve to the result file.
-The batches hold the same images for every tokenizer. At each point the averaged weights draw --sets times --n digits, and FD-AlexNet
-compares each set with the first images of MNIST's test split. The distance of as many validation digits that went through the tokenizer is kept beside it, for comparison.
+One call trains the transformer of the recipe digits-gpt, without classes, on the tokens of one tokenizer, and adds
+its curve to the result file. The batches hold the same images for every tokenizer. At each point the averaged weights
+draw --sets times --n digits, and FD-AlexNet compares each set with the first images of MNIST's test split. The
+distance of as many validation digits that went through the tokenizer is kept beside it, for comparison.
 """
 import argparse
 import dataclasses
@@ -34,7 +36,8 @@ p.add_argument("--result", type=Path, help="result file of the tokenizer (defaul
 p.add_argument("--recipe", default="digits-gpt", choices=("gpt", "digits-gpt"))
 p.add_argument("--batches", type=int, default=1200)
 p.add_argument("--points", type=int, default=8)
-p.add_argument("--sets", type=int, default=3, help="sets of drawn images at each point, whose distances show the spread")
+p.add_argument("--sets", type=int, default=3,
+               help="sets of drawn images at each point, whose distances show the spread")
 p.add_argument("--n", type=int, default=500, help="images of a set")
 p.add_argument("--real", type=int, default=1000, help="real images to compare with")
 p.add_argument("--valid", type=int, default=1000, help="validation images whose bits are measured")
@@ -44,7 +47,8 @@ p.add_argument("--lpips", type=Path, help="file with AlexNet's weights")
 p.add_argument("--out", type=Path, default=Path("nbs/results/gpt_curve.json"))
 a = p.parse_args()
 settings = {k: getattr(a, k) for k in ("recipe", "batches", "points", "sets", "n", "real", "valid")}
-def saved(): return json.loads(a.out.read_text()) if a.out.exists() else dict(settings=settings, curves={})
+def saved():
+    return json.loads(a.out.read_text()) if a.out.exists() else dict(settings=settings, curves={})
 if saved()["settings"] != settings: p.error(f"{a.out} was made with other settings: {saved()['settings']}")
 
 start, tokenizer, alexnet = time.time(), load_tokenizer(a.tokenizer), AlexNetFeatures(a.lpips)

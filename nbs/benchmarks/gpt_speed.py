@@ -1,9 +1,10 @@
-"""Time sampling with the cache next to sampling that computes all earlier tokens again, and write nbs/results/gpt_speed.json.
+"""Time sampling with the cache next to sampling that computes all earlier tokens again.
 
     python nbs/benchmarks/gpt_speed.py
 
 Both draw the same tokens with the same weights in the same precision on one thread, by turns; counted are CPU seconds.
-The ratio is that of the best rounds, since other programs on the machine can only make a round longer; that of the medians stands beside it.
+The ratio is that of the best rounds, since other programs on the machine can only make a round longer; that of the
+medians stands beside it. The result file is nbs/results/gpt_speed.json.
 """
 import argparse
 import statistics

@@ -6,7 +6,7 @@
 __all__ = ['recipes', 'TokenSet', 'tokenize', 'token_bits', 'TokenBatches', 'token_loss', 'bits_per_image', 'ClassDropout',
            'KeepBest', 'Curve', 'GPTRecipe', 'load_classes']
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #6916c698
+# %% ../../nbs/generation/41_gpt_training.ipynb #1dba4bfd
 import dataclasses
 import hashlib
 import json
@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 import torch
 import torch.nn.functional as F
-from fastai.callback.core import CancelFitException
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Learner
 from fastcore.basics import patch
 from fastprogress.fastprogress import progress_bar
@@ -158,13 +157,12 @@ def after_fit(self: KeepBest):
     for model in (self.model, *averages):
         for k, p in model.named_parameters(): p.copy_(self.weights[k])
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #35fb2e09
+# %% ../../nbs/generation/41_gpt_training.ipynb #c3f3005a
 @patch
 def state(self: KeepBest):
     numbers = torch.tensor([self.best, self.waited], dtype=torch.float64)
     return dict(best=numbers, **{f"weights/{k}": v for k, v in (self.weights or {}).items()})
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #a97c05dd
 @patch
 def load_state(self: KeepBest, s):
     self.best, self.waited = s["best"][0].item(), int(s["best"][1])
@@ -240,7 +238,7 @@ def open_tokenizer(self: GPTRecipe, device="cpu"):
     "The tokenizer, in eval mode."
     with torch.random.fork_rng(devices=[]): return load_tokenizer(self.tokenizer, device)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #fed51675
+# %% ../../nbs/generation/41_gpt_training.ipynb #7e89fb76
 @patch
 def config(self: GPTRecipe,
            tokenizer, # QGVAE or VQVAE
@@ -250,7 +248,6 @@ def config(self: GPTRecipe,
     return TokenGPTConfig(n_tokens=t.n_tokens, n_words=t.n_words, dim=t.dim, n_classes=n_classes, **own,
                           tokenizer=self.tokenizer, fingerprint=fingerprint(tokenizer).hex())
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #b474cbe5
 @patch
 def build(self: GPTRecipe,
           train: TokenSet): # its classes and the frequencies of its words are where the model starts
@@ -292,7 +289,7 @@ def load(self: GPTRecipe,
     say(f"encoding {len(images):,} images of {self.data} with the tokenizer {self.tokenizer}")
     return tokenize(tokenizer, images, load_classes(self.data, split, root), progress=False)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #7d68202e
+# %% ../../nbs/generation/41_gpt_training.ipynb #4c4d9e56
 @patch
 def check_data(self: GPTRecipe, data: TokenSet):
     "Raise a ValueError if these tokens are not those of the tokenizer."
@@ -301,7 +298,6 @@ def check_data(self: GPTRecipe, data: TokenSet):
         raise ValueError(f"these tokens were made by the tokenizer {data.fingerprint[:12]}, "
                          f"that of the recipe ({self.tokenizer}) is {mine[:12]}")
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #484ae7a8
 @patch
 def data_id(self: GPTRecipe, data: TokenSet):
     "SHA-256 of the tokens, in hex: of the numbers, however they are stored."
@@ -318,7 +314,7 @@ def make_batches(self: GPTRecipe,
     if not training: return TokenBatches(data, min(250, len(data)), device, shuffle=False)
     return TokenBatches(data, self.batch_size, device, length=length, seed=self.seed, part=processes())
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #9bfebd70
+# %% ../../nbs/generation/41_gpt_training.ipynb #167abaa0
 @patch
 def parts(self: GPTRecipe,
           model, # on its device
@@ -329,7 +325,6 @@ def parts(self: GPTRecipe,
                 splitter=partial(parameter_groups, muon=in_blocks),
                 cbs=[ClassDropout(self.class_dropout), KeepBest(self.patience), Curve()])
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #8da6be1c
 @patch
 def fastest_precision(self: GPTRecipe,
                       model, # on its device
@@ -337,7 +332,7 @@ def fastest_precision(self: GPTRecipe,
     "('fp32' or 'bf16', {}): what the hardware computes in; no trial is made."
     return native_precision(batches.device), {}
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #9a0ee6bf
+# %% ../../nbs/generation/41_gpt_training.ipynb #9c1e759a
 @patch
 def measure(self: GPTRecipe,
             model: TokenGPT, # in eval mode
@@ -348,34 +343,30 @@ def measure(self: GPTRecipe,
     if data.classes is None or not model.config.n_classes: return found
     return found | dict(bits_with_class=token_bits(model, data, True).sum(1).mean().item())
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #8cca8999
 @patch
 def facts(self: GPTRecipe, model: TokenGPT):
     "{name: value}: whose tokens, the model's config, and the bits of an image as plain tokens."
     return dict(tokenizer=self.tokenizer, config=dataclasses.asdict(model.config), plain_bits=model.config.bits)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #48f3b8a6
 @patch
 def curve(self: GPTRecipe,
           learn): # after `fit`
     "[{seconds, batches, train, valid}]: bits of an image after each epoch."
     return [{k: round(v, 3) for k, v in row.items()} for row in learn.curve.rows]
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #03efd893
+# %% ../../nbs/generation/41_gpt_training.ipynb #a3eb207a
 @patch
 def summary(self: GPTRecipe, model: TokenGPT):
     "What is trained, for the first line of a run."
     c = model.config
     return f"{c.n_tokens} tokens of {c.n_words} words by {self.tokenizer}"
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #3fbba044
 @patch
 def epoch_line(self: GPTRecipe, learn):
     "How the epoch went."
     loss, _, bits = learn.recorder.values[-1][:3]
     return f"loss {loss:.4f}, {bits:.1f} bits a validation image"
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #29dab244
 @patch
 def headline(self: GPTRecipe,
              measured): # {name: value} of one split, from `measure`

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['data_titles', 'kind_titles', 'code_columns', 'number', 'markdown_table', 'all_tokens', 'code_size', 'how_long',
            'published_row', 'measured_rows', 'code_table', 'settings', 'quality', 'check_alike', 'deviations',
-           'plot_ablation', 'needed_settings', 'train_arguments', 'train_command', 'eval_command', 'commands', 'rerun']
+           'plot_ablation', 'needed_settings', 'is_training', 'train_arguments', 'train_command', 'eval_command',
+           'commands', 'rerun']
 
-# %% ../../nbs/evaluation/26_results.ipynb #f6712722
+# %% ../../nbs/evaluation/26_results.ipynb #8b5dde4c
 import json
 import re
 import shlex
@@ -20,7 +21,6 @@ from ..images import plot_style
 from ..records import read_results
 from ..training.recipes import Recipe
 from ..training.recipes import recipes
-from ..training.plans import find_recipe
 from ..training.runs import train
 import qgvae.evaluation.rivals # noqa: F401, it brings recipes
 
@@ -42,20 +42,23 @@ def markdown_table(columns, # names
     line = lambda cells: "| " + " | ".join(cells) + " |"
     return "\n".join([line(columns), "|---" * len(columns) + "|", *(line(fill(row)) for row in rows)])
 
-# %% ../../nbs/evaluation/26_results.ipynb #1cf561ce
-data_titles = {"digits": "5,000 MNIST digits of the package", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST",
-               "cifar10": "CIFAR-10", "svhn": "SVHN", "celeba64": "CelebA, 64 x 64"}
+# %% ../../nbs/evaluation/26_results.ipynb #c54b6a7a
+data_titles = {"digits": "5,000 MNIST digits of the package", "mnist": "MNIST",
+               "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "svhn": "SVHN",
+               "celeba64": "CelebA, 64 x 64"}
 kind_titles = {"qgvae": "QG-VAE", "vqvae": "VQ-VAE", "classical": "classical codecs"}
 
 def all_tokens(result): # of `qgvae eval`
     "Was the code measured whole, not with a first part of its tokens?"
-    return result["kind"] == "classical" or result["tokens"] == result["config"].get("n_tokens", result["tokens"])
+    if result["kind"] == "classical": return True
+    return result["tokens"] == result["config"].get("n_tokens", result["tokens"])
 
-# %% ../../nbs/evaluation/26_results.ipynb #162b2d87
+# %% ../../nbs/evaluation/26_results.ipynb #344e1bec
 def code_size(result): # of `qgvae eval`
     "The bits of an image, in words."
     bits = result["bits"]
-    if result["kind"] != "classical": return f"{bits['nominal']:.0f} (entropy {bits['entropy']['mean']:.0f})"
+    if result["kind"] != "classical":
+        return f"{bits['nominal']:.0f} (entropy {bits['entropy']['mean']:.0f})"
     if bits["fits"] == 1: return f"{bits['payload']:.0f}"
     few = f"{bits['fits']:.0%} of the images fit into {bits['allowed']:.0f}"
     return f"{bits['payload']:.0f}, **too many**: {few}"
@@ -70,9 +73,9 @@ def how_long(result): # of `qgvae eval`
     tables = training.get("tables_from")
     return f"tables from {tables['images']:,} images" if tables else "not trained"
 
-# %% ../../nbs/evaluation/26_results.ipynb #3d721abe
-code_columns = ("code", "tokens", "bits an image", "protocol", "SSIM", "PSNR (dB)", "LPIPS", "FID", "FD-AlexNet",
-                "images", "training")
+# %% ../../nbs/evaluation/26_results.ipynb #61a170e9
+code_columns = ("code", "tokens", "bits an image", "protocol", "SSIM", "PSNR (dB)", "LPIPS", "FID",
+                "FD-AlexNet", "images", "training")
 
 def published_row(row): # of `paper.json`
     "A row of the paper's tables, under `code_columns`."
@@ -80,20 +83,23 @@ def published_row(row): # of `paper.json`
     return (f"{row['method']}, *published*", known(row["tokens"]), known(row["bits"]), "as published",
             row["ssim"], row["psnr"], row["lpips"], row["fid"], "–", "–", "–")
 
-# %% ../../nbs/evaluation/26_results.ipynb #369764a1
+# %% ../../nbs/evaluation/26_results.ipynb #4ec67095
 def measured_rows(name: str, # of the result file
                   result: dict): # of `qgvae eval`
     "What we measured, under `code_columns`: a row per protocol."
     data, classical = result["data"], result["kind"] == "classical"
     label = result["model"].upper() if classical else kind_titles[result["kind"]]
-    tokens = "–" if classical else f"{result['tokens']} of {result['config'].get('n_tokens', result['tokens'])}"
-    images = f"{data['images']:,} of {data['of']:,} ({data['split']})"
-    distance = {"native": number(result.get("FD-AlexNet"), 3)}
-    return [(f"{label}, measured (`{name}`)", tokens, code_size(result), protocol,
-             number(m.get("ssim"), 4), number(m.get("psnr"), 2), number(m.get("lpips"), 4), "–",
-             distance.get(protocol, "–"), images, how_long(result)) for protocol, m in result["protocols"].items()]
+    all_of_them = None if classical else result["config"].get("n_tokens", result["tokens"])
+    front = (f"{label}, measured (`{name}`)", "–" if classical else f"{result['tokens']} of {all_of_them}",
+             code_size(result))
+    back = (f"{data['images']:,} of {data['of']:,} ({data['split']})", how_long(result))
+    distance, rows = {"native": number(result.get("FD-AlexNet"), 3)}, []
+    for protocol, m in result["protocols"].items():
+        scores = [number(m.get(k), digits) for k, digits in (("ssim", 4), ("psnr", 2), ("lpips", 4))]
+        rows.append((*front, protocol, *scores, "–", distance.get(protocol, "–"), *back))
+    return rows
 
-# %% ../../nbs/evaluation/26_results.ipynb #f850d1f2
+# %% ../../nbs/evaluation/26_results.ipynb #b52b9898
 def code_table(data: str, # name of a data set
                published, # rows of `paper.json`
                measured: dict, # {name: result of `qgvae eval`}; shown in this order
@@ -103,7 +109,8 @@ def code_table(data: str, # name of a data set
     rows = [published_row(row) for row in published if row["data"] == data]
     for name, r in mine.items(): rows += measured_rows(name, r)
     there = {r["kind"] for r in mine.values()}
-    rows += [(f"{kind_titles[kind]}, ours", "", "not measured") for kind in kinds if kind not in there]
+    missing = [kind_titles[kind] for kind in kinds if kind not in there]
+    rows += [(f"{title}, ours", "", "not measured") for title in missing]
     return f"### {data_titles[data]}\n\n{markdown_table(code_columns, rows)}"
 
 # %% ../../nbs/evaluation/26_results.ipynb #0488cc82
@@ -118,16 +125,17 @@ def quality(result): # of a training
     "PSNR on the validation split, dB: what choices are made by."
     return result["results"]["valid"]["psnr"]
 
-# %% ../../nbs/evaluation/26_results.ipynb #5643c8fe
+# %% ../../nbs/evaluation/26_results.ipynb #671c0473
 def check_alike(runs: dict, # {name: result of a training}
                 facts=()): # keys of a result that must be equal, too
     "Raise a ValueError unless the runs saw the same images, by code that is in a commit."
-    same = {f"images ({k})": [r["data"][k]["sha256"] for r in runs.values()] for k in ("trained on", "valid")}
-    same |= {k: [r[k] for r in runs.values()] for k in facts}
+    splits = ("trained on", "valid")
+    same = {f"images ({k})": {r["data"][k]["sha256"] for r in runs.values()} for k in splits}
+    same |= {k: {r[k] for r in runs.values()} for k in facts}
     for what, values in same.items():
-        if len(set(values)) > 1: raise ValueError(f"runs that are compared differ in their {what}: {set(values)}")
+        if len(values) > 1: raise ValueError(f"runs that are compared differ in their {what}: {values}")
     for name, r in runs.items():
-        if not r["commit"] or r["commit"].endswith("+"): raise ValueError(f"{name} was made by code in no commit")
+        if (r["commit"] or "+").endswith("+"): raise ValueError(f"{name} was made by code in no commit")
 
 # %% ../../nbs/evaluation/26_results.ipynb #17c51171
 def _result(who, r):
@@ -189,28 +197,33 @@ def plot_ablation(default, # result of the default run: file or dictionary
         ax.set_xlabel(f"{metric} on {split}, difference to the default run's {value:.2f}{unit}")
     return fig
 
-# %% ../../nbs/evaluation/26_results.ipynb #c279d709
+# %% ../../nbs/evaluation/26_results.ipynb #92815950
 def _text(value):
     "A value as `override` reads it."
     return value if isinstance(value, str) else repr(value).replace(" ", "")
 
-def needed_settings(recipe: Recipe, # that is wanted
-                    base: Recipe): # of the same kind
+def needed_settings(recipe, # that is wanted; or a config
+                    base): # of the same kind
     "['lr=0.002', 'model.dim=4' ...]: what makes `base` this recipe, see `override`."
     found = []
     for f in fields(recipe):
         wanted, here = getattr(recipe, f.name), getattr(base, f.name)
-        if not is_dataclass(wanted): found += [f"{f.name}={_text(wanted)}"] * (wanted != here)
-        else: found += [f"{f.name}.{g.name}={_text(getattr(wanted, g.name))}" for g in fields(wanted)
-                        if getattr(wanted, g.name) != getattr(here, g.name)]
+        if is_dataclass(wanted): found += [f"{f.name}.{s}" for s in needed_settings(wanted, here)]
+        elif wanted != here: found.append(f"{f.name}={_text(wanted)}")
     return found
 
-# %% ../../nbs/evaluation/26_results.ipynb #a670659d
+# %% ../../nbs/evaluation/26_results.ipynb #c7759e1b
+def is_training(result):
+    "Is that the result file of a training of a tokenizer?"
+    return "curve" in result and "recipe" in result and result["recipe"]["kind"] in ("qgvae", "vqvae")
+
+# %% ../../nbs/evaluation/26_results.ipynb #930f1025
 def train_arguments(result): # of a training
     "{name: value}: what `train` is told to do this run again."
     recipe = Recipe.from_json(json.dumps(result["recipe"]))
-    told = dict(what=result["name"], settings=needed_settings(recipe, find_recipe(result["name"])[1]))
-    told |= {k: int(v) for k, _, v in (c.partition("=") for c in result["changed"]) if k == "images"}
+    told = dict(what=result["name"], settings=needed_settings(recipe, recipes[result["name"]]))
+    images = [c.removeprefix("images=") for c in result["changed"] if c.startswith("images=")]
+    if images: told["images"] = int(images[0])
     passes = result["batches"] // (result["data"]["trained on"]["images"] // recipe.batch_size)
     if result["minutes"]: told["minutes"] = result["minutes"]
     elif passes != recipe.epochs: told["epochs"] = passes
@@ -252,13 +265,13 @@ def eval_command(name: str, # of the result file
                protocol=protocols[0] if len(protocols) == 1 else None)
     return shlex.join(["qgvae", "eval", result["model"], *_options(how), "-o", f"{folder}/{name}.json"])
 
-# %% ../../nbs/evaluation/26_results.ipynb #cf3d8a82
+# %% ../../nbs/evaluation/26_results.ipynb #3c5c67f1
 def commands(folder: str | Path, # of result files of trainings and of `qgvae eval`
              out: str | Path = "runs"): # folder of the new result files
     "{name: command line} that make the files of a folder again; files of other kinds are left out."
     found = {}
     for name, r in read_results(folder).items():
-        if "curve" in r and "recipe" in r: found[name] = train_command(name, r, out)
+        if is_training(r): found[name] = train_command(name, r, out)
         elif "protocols" in r: found[name] = eval_command(name, r, out)
     return found
 
@@ -273,7 +286,7 @@ def _train_again(result, file, minutes, root, device):
             train(**told, out=d, root=root, device=device, result_file=file, say=lambda text: None)
     finally: torch.set_num_threads(before)
 
-# %% ../../nbs/evaluation/26_results.ipynb #22236fcf
+# %% ../../nbs/evaluation/26_results.ipynb #6c3470f9
 def rerun(folder: str | Path, # of result files of trainings, a series
           out: str | Path, # folder of the new result files
           minutes: float | None = None, # train each for so long instead
@@ -282,11 +295,11 @@ def rerun(folder: str | Path, # of result files of trainings, a series
           say=print): # f(text)
     "Train all runs of a series again, except those that lie in `out`; returns {name: result}."
     series, made = read_results(folder), {}
-    other = [name for name, r in series.items() if not ("curve" in r and "recipe" in r)]
+    other = [name for name, r in series.items() if not is_training(r)]
     if other: raise ValueError(f"rerun: {', '.join(other)} in {folder} are no results of a training")
     for name, r in series.items():
         file = Path(out)/f"{name}.json"
         if not file.exists(): _train_again(r, file, minutes, root, device)
         made[name] = json.loads(file.read_text())
-        say(f"{name}: {quality(made[name]):.2f} dB, and {quality(r):.2f} dB in {folder}")
+        say(f"{name}: {quality(made[name]):.2f} dB, in the file that was there {quality(r):.2f} dB")
     return made

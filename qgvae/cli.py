@@ -559,7 +559,7 @@ def sample(
     kind = image_kind(Path(out).suffix)
     may_write([Path(out)], force)
     t0 = time.perf_counter()
-    from qgvae.was_generation import ImageGenerator
+    from qgvae.generation.sampling import ImageGenerator
     generator = ImageGenerator.from_pretrained(model, tokenizer)
     bar = Bar(n*(generator.gpt.config.n_tokens+1), 'drew tokens')
     tokens = generator.gpt.generate(n, classes=classes, callback=lambda t: bar.step(len(t)), **how)

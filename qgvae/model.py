@@ -195,7 +195,7 @@ class VQVAEConfig(TokenizerConfig):
         if self.quantizer not in quantizers:
             known = ", ".join(map(repr, quantizers))
             raise ValueError(f"quantizer must be one of {known}, got {self.quantizer!r} (the quantisers "
-                             "of others come with `import qgvae.evaluation.baselines`)")
+                             "of others come with `import qgvae.evaluation.rivals`)")
         check = getattr(quantizers[self.quantizer], "check", None)
         if check is not None: check(self.n_words, self.dim)
 

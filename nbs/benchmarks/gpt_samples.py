@@ -1,18 +1,19 @@
 """Compare drawn images with real ones, and write the result file.
 
-    python nbs/results/gpt_samples.py digits-gpt --root DATA --lpips FILE --out nbs/results/digits-gpt.json
+    python nbs/benchmarks/gpt_samples.py digits-gpt --root DATA --lpips FILE
 
 The real images are the first of MNIST's test split. FD-AlexNet, precision and recall are on AlexNet's features.
 """
-import argparse, json, os, time
+import argparse
+import time
 from pathlib import Path
 import torch
 from qgvae.images import to_float
+from qgvae.records import provenance, write_result
 from qgvae.training.datasets import load_images
 from qgvae.evaluation.metrics import AlexNetFeatures, Frechet
-from qgvae.was_generation import ImageGenerator, nearest_images, precision_recall
 from qgvae.generation.gpt_training import tokenize
-from qgvae.records import device_name, git_commit
+from qgvae.generation.sampling import ImageGenerator, nearest_images, precision_recall
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("model")
@@ -21,7 +22,7 @@ p.add_argument("--folds", type=int, default=4, help="parts of each set, whose di
 p.add_argument("--seed", type=int, default=0)
 p.add_argument("--root", default="data")
 p.add_argument("--lpips", type=Path, help="file with AlexNet's weights")
-p.add_argument("--out", type=Path, required=True)
+p.add_argument("--out", type=Path, default=Path("nbs/results/runs/gpt/samples.json"))
 a = p.parse_args()
 
 start, generator, alexnet = time.time(), ImageGenerator.from_pretrained(a.model), AlexNetFeatures(a.lpips)
@@ -30,9 +31,10 @@ test_tokens = tokenize(generator.tokenizer, test[:a.n], progress=False).tokens.l
 train_tokens = tokenize(generator.tokenizer, train[:10_000], progress=False).tokens.long()
 torch.manual_seed(a.seed)
 alone = torch.stack([t[torch.randint(len(t), (a.n,))] for t in train_tokens.T], 1)
-sets = {"other real digits (MNIST validation)": to_float(valid[:a.n]), "test digits, through the tokenizer": generator.decode(test_tokens),
+sets = {"other real digits (MNIST validation)": to_float(valid[:a.n]),
+        "test digits, through the tokenizer": generator.decode(test_tokens),
         a.model: generator.sample(a.n, seed=a.seed), "tokens drawn alone": generator.decode(alone)}
-features = lambda x: torch.cat([alexnet(b) for b in x.split(100)])
+def features(x): return torch.cat([alexnet(b) for b in x.split(100)])
 real, result = features(to_float(test[:a.n])), {}
 print("real", round(time.time() - start), "s", flush=True)
 
@@ -40,13 +42,18 @@ def distance(f, r):
     fd = Frechet(torch.nn.Identity(), "FD-AlexNet")
     fd.add(f, r)
     return fd.result()
+
 for name, x in sets.items():
     f = features(x)
     precision, recall = precision_recall(f, real)
     near = nearest_images(x, train)[0]
-    result[name] = dict(fd=distance(f, real), folds=[distance(c, real) for c in f.split(a.n // a.folds)], precision=precision, recall=recall,
+    folds = [distance(c, real) for c in f.split(a.n // a.folds)]
+    result[name] = dict(fd=distance(f, real), folds=folds, precision=precision, recall=recall,
                         nearest=near.median().item(), nearest_smallest=near.min().item())
     print(name, result[name], round(time.time() - start), "s", flush=True)
-out = dict(model=a.model, metric="FD-AlexNet, precision and recall (k = 3) against the first images of MNIST's test split; distance to the nearest of the 55,000 training digits",
-           n=a.n, fold=a.n // a.folds, seed=a.seed, temperature=1., sets=result, device=device_name(torch.device("cpu")), commit=git_commit(), date=time.strftime("%Y-%m-%d"), seconds=round(time.time() - start, 1))
-part = a.out.with_suffix(".part"); part.write_text(json.dumps(out, indent=1) + "\n"); os.replace(part, a.out)
+
+metric = ("FD-AlexNet, precision and recall (k = 3) against the first images of MNIST's test split; "
+          "distance to the nearest of the 55,000 training digits")
+where = {k: v for k, v in provenance().items() if k != "versions"}
+write_result(a.out, dict(model=a.model, metric=metric, n=a.n, fold=a.n // a.folds, seed=a.seed, temperature=1.,
+                         sets=result, **where, seconds=round(time.time() - start, 1)))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['fingerprint', 'Codec', 'check_keep', 'Part', 'parts', 'load_tables']
 
-# %% ../../nbs/codec/33_files.ipynb #f0526ae3
+# %% ../../nbs/codec/33_files.ipynb #5e9f2077
 import bisect
 import hashlib
 import json
@@ -21,6 +21,7 @@ import torch
 from fastcore.basics import patch
 from safetensors import safe_open
 from safetensors.torch import save
+from .search import as_effort, halves, search
 from .bitstream import TokenCodec, Unpacked, read_header, write_varint
 from .coders import frequencies
 from ..training.pictures import fit_image, open_image, restore_image, to_pil
@@ -131,6 +132,20 @@ def keep_for_bytes(self: Codec,
                          f"a file without any token has {length(0)} bytes")
     return bisect.bisect_right(range(self.config.n_tokens + 1), max_bytes, key=length) - 1
 
+# %% ../../nbs/codec/33_files.ipynb #3f7ed103
+@patch
+def better(self: Codec,
+           x, # (B, C, H, W) float in [0, 1]
+           tokens, # (B, N) long, the encoder's
+           k: int, # how many will be kept, as far as is known
+           effort: int = 2, # 0 (nothing is done) to 3
+           progress: bool = False): # show a bar
+    "(B, N) long: tokens that decode to better images, found by asking the decoder."
+    N = self.config.n_tokens
+    if as_effort(effort) is None or k == 0: return tokens
+    prefixes = {k: 1.} if k < N else halves(N) if self.ordered else None
+    return search(self.model, x, tokens, effort, prefixes, progress=progress).tokens
+
 # %% ../../nbs/codec/33_files.ipynb #996f3164
 def _only_one(tokens, max_bytes, psnr):
     "Raise a ValueError if two of these are given, or `psnr` is no number."
@@ -151,7 +166,7 @@ def _keep(self: Codec, x, tokens, k, max_bytes, psnr, sizes, method):
     rows = zip(tokens.cpu(), sizes or [None] * len(x), strict=True)
     return [self.keep_for_bytes(r, max_bytes, size, method) for r, size in rows], 0
 
-# %% ../../nbs/codec/33_files.ipynb #2e7247ee
+# %% ../../nbs/codec/33_files.ipynb #fdb9f23e
 @patch
 def tokenize(self: Codec,
              x, # (B, C, H, W) float in [0, 1]
@@ -159,7 +174,9 @@ def tokenize(self: Codec,
              max_bytes: int = None, # of the file of one image
              psnr: float = None, # dB, of each image
              sizes: list = None, # (w, h) of the originals, if they are kept
-             method: str = None): # as `pack` takes it
+             method: str = None, # as `pack` takes it
+             effort: int = 0, # 0: the encoder's tokens; 1 to 3: better ones, see `search`
+             progress: bool = False): # show a bar while it searches
     "A list of B rows: the tokens of each image, as many as asked for (all, if nothing is)."
     _only_one(tokens, max_bytes, psnr)
     k = check_keep(tokens, self.config)
@@ -167,7 +184,7 @@ def tokenize(self: Codec,
     rows, missed, device = [], 0, next(self.model.parameters()).device
     for i, b in enumerate(x.split(256)):
         b = b.to(device)
-        t = self.model.encode(b)                                         # (b, N)
+        t = self.better(b, self.model.encode(b), k, effort, progress)    # (b, N)
         mine = sizes and sizes[256 * i:256 * i + len(b)]
         keep, fell_short = self._keep(b, t, k, max_bytes, psnr, mine, method)
         rows += [r[:m] for r, m in zip(t.cpu(), keep, strict=True)]
@@ -192,7 +209,7 @@ def load(self: Codec,
         sizes.append(im.size)
     return torch.stack(out), sizes
 
-# %% ../../nbs/codec/33_files.ipynb #e1740791
+# %% ../../nbs/codec/33_files.ipynb #86753d13
 @patch
 def encode(self: Codec,
            images, # (B, C, H, W) float in [0, 1], or a list of what `open_image` takes, or one of them
@@ -201,13 +218,16 @@ def encode(self: Codec,
            psnr: float = None, # dB, of each image
            fit: str = "crop", # 'crop', 'pad' or 'stretch' to the model's size
            keep_size: bool = True, # store the size of the originals if one differs from the model's
-           method: str = None): # 'range' or 'packed'; None: whichever is shorter
+           method: str = None, # 'range' or 'packed'; None: whichever is shorter
+           effort: int = 0, # 0: the encoder's tokens; 1 to 3: better ones, which takes time (see `search`)
+           progress: bool = False): # show a bar while it searches
     "A `.qgv` file with these images: bytes."
     sizes = None
     if not torch.is_tensor(images):
         images, sizes = self.load(images if isinstance(images, (list, tuple)) else [images], fit)
         if not keep_size or set(sizes) == {(self.config.width, self.config.height)}: sizes = None
-    return self.pack(self.tokenize(images, tokens, max_bytes, psnr, sizes, method), sizes, fit, method)
+    rows = self.tokenize(images, tokens, max_bytes, psnr, sizes, method, effort, progress)
+    return self.pack(rows, sizes, fit, method)
 
 # %% ../../nbs/codec/33_files.ipynb #a85933c9
 @patch

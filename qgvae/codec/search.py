@@ -178,7 +178,7 @@ def halves(n_tokens: int, # N
     ks = [n_tokens >> i for i in range(n_tokens.bit_length()) if n_tokens >> i >= min(least, n_tokens)]
     return {k: 0.5**i for i, k in enumerate(ks)}
 
-# %% ../../nbs/codec/32_search.ipynb #b730cd79
+# %% ../../nbs/codec/32_search.ipynb #498e01c1
 @torch.no_grad()
 def search(model: Tokenizer, # in eval mode
            x, # (B, C, H, W) float in [0, 1]
@@ -190,7 +190,7 @@ def search(model: Tokenizer, # in eval mode
            progress: bool = False): # show a bar
     "Better tokens for images, never worse than the start, as `Searched`."
     if model.training: raise ValueError("search: call model.eval() first")
-    effort, N = as_effort(effort), model.config.n_tokens
+    effort, last = as_effort(effort), max(prefixes or [model.config.n_tokens])     # tokens behind count for nothing
     tokens = model.encode(x) if tokens is None else tokens.long()
     _check_search(model, x, tokens, prefixes)
     found = Searched(tokens.clone(), torch.ones(len(x)), torch.zeros(len(x), dtype=torch.long))
@@ -200,13 +200,13 @@ def search(model: Tokenizer, # in eval mode
         order = torch.Generator().manual_seed(seed)
         for _ in range(effort.sweeps):
             before = s.cost
-            s.sweep(effort, torch.randperm(N, generator=order).to(x.device))
+            s.sweep(effort, torch.randperm(last, generator=order).to(x.device))
             if s.cost > before - 1e-5: break
         if s.cost < 1: found.tokens[i], found.cost[i] = s.tokens, s.cost
         found.decodings[i] = s.decodings
     return found
 
-# %% ../../nbs/codec/32_search.ipynb #b69572ea
+# %% ../../nbs/codec/32_search.ipynb #de5b51d3
 def _check_search(model, x, tokens, prefixes):
     "Raise a ValueError for what cannot be searched."
     N = model.config.n_tokens
@@ -214,6 +214,5 @@ def _check_search(model, x, tokens, prefixes):
     check_tokens(tokens, model.config)
     if tokens.shape != (len(x), N):
         raise ValueError(f"search: tokens must be ({len(x)}, {N}), a row for each image, got {tuple(tokens.shape)}")
-    if prefixes is None: return
-    if N not in prefixes or not all(1 <= k <= N and w > 0 for k, w in prefixes.items()):
-        raise ValueError(f"search: prefixes must be {{k: weight > 0}} with k in 1..{N}, {N} among them, got {prefixes}")
+    if prefixes is not None and not (prefixes and all(1 <= k <= N and w > 0 for k, w in prefixes.items())):
+        raise ValueError(f"search: prefixes must be {{k: weight > 0}} with k in 1..{N}, got {prefixes}")

@@ -38,19 +38,21 @@ class TokenGPTConfig:
     @property
     def bits(self): return self.n_tokens * math.log2(self.n_words)
 
-# %% ../../nbs/generation/40_gpt.ipynb #4e3ec165
+# %% ../../nbs/generation/40_gpt.ipynb #b9bb4d35
 def _check_config(c):
     whole = lambda value, least: isinstance(value, int) and value >= least
     for name in ("n_tokens", "n_words", "dim", "width", "layers", "heads", "hidden"):
         value = getattr(c, name)
-        if not whole(value, 1): raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
-    if not whole(c.n_classes, 0): raise ValueError(f"n_classes must be a whole number >= 0, got {c.n_classes!r}")
+        if not whole(value, 1):
+            raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+    if not whole(c.n_classes, 0):
+        raise ValueError(f"n_classes must be a whole number >= 0, got {c.n_classes!r}")
     if c.width % c.heads: raise ValueError(f"heads must divide width={c.width}, got {c.heads}")
     if not 0 <= c.dropout < 1: raise ValueError(f"dropout must be in [0, 1), got {c.dropout}")
     if c.vocabulary not in ("bands", "codewords"):
         raise ValueError(f"vocabulary must be 'bands' or 'codewords', got {c.vocabulary!r}")
 
-# %% ../../nbs/generation/40_gpt.ipynb #4492bdef
+# %% ../../nbs/generation/40_gpt.ipynb #97d0a020
 class Vocabulary(nn.Module):
     "For each word of each band a vector on the way in, a vector and a bias on the way out."
     def __init__(self, c: TokenGPTConfig):
@@ -62,17 +64,18 @@ class Vocabulary(nn.Module):
             self.vectors_out = nn.Parameter(torch.zeros(N, K, w))
             self.to_width, self.to_words = nn.Identity(), nn.Identity()
         else:
-            self.register_buffer("codewords", torch.zeros(N, K, c.dim))                          # unit variance per band
-            self.layers = nn.Parameter(1.5 * (2 / c.dim) ** 0.5 * torch.randn(2, N, c.dim, H))   # in, out
+            self.register_buffer("codewords", torch.zeros(N, K, c.dim))  # unit variance per band
+            self.layers = nn.Parameter(1.5 * (2 / c.dim) ** 0.5 * torch.randn(2, N, c.dim, H))  # in, out
             self.offsets = nn.Parameter(torch.randn(2, N, 1, H))
             self.to_width, self.to_words = nn.Linear(H, w), nn.Linear(w, H)
 
     def forward(self):
-        "((N, K, H) in, (N, K, H) out): the vectors of all words, before W and behind it (H: the width for 'bands')."
+        "((N, K, H) in, (N, K, H) out): the vectors g of all words; those of 'bands' are v itself."
         if self.kind == "bands": return self.vectors_in, self.vectors_out
-        return tuple(F.gelu(torch.baddbmm(b, self.codewords, a)) for a, b in zip(self.layers, self.offsets))
+        both = zip(self.layers, self.offsets)
+        return tuple(F.gelu(torch.baddbmm(b, self.codewords, a)) for a, b in both)
 
-# %% ../../nbs/generation/40_gpt.ipynb #18aff893
+# %% ../../nbs/generation/40_gpt.ipynb #a51acbf1
 @patch
 @torch.no_grad()
 def start_from(self: Vocabulary,
@@ -81,7 +84,7 @@ def start_from(self: Vocabulary,
     "Take the codewords of the tokenizer, and as biases the logarithms of the words' frequencies."
     N, K = self.bias.shape
     if self.kind == "codewords":
-        e = tokenizer.quantizer.codebook.detach().float()                   # (G, K, D), each for N/G bands
+        e = tokenizer.quantizer.codebook.detach().float()  # (G, K, D), each for N/G bands
         e = (e - e.mean(1, keepdim=True)) / e.std(1, keepdim=True).clamp(min=1e-6)
         self.codewords.copy_(e.repeat_interleave(N // len(e), 0))           # (N, K, D)
     if tokens is not None:
@@ -109,7 +112,7 @@ class KVCache:
         for room, x in zip(self.layers[layer], new): room.narrow(2, self.length, T).copy_(x)
         return [room.narrow(2, 0, self.length + T) for room in self.layers[layer]]
 
-# %% ../../nbs/generation/40_gpt.ipynb #36b82401
+# %% ../../nbs/generation/40_gpt.ipynb #5ddd4ec7
 class Block(nn.Module):
     "A layer of the transformer."
     def __init__(self, c: TokenGPTConfig):
@@ -117,7 +120,7 @@ class Block(nn.Module):
         w, self.heads, self.dropout = c.width, c.heads, c.dropout
         self.norm1, self.qkv, self.out = nn.LayerNorm(w), nn.Linear(w, 3 * w), nn.Linear(w, w)
         self.norm2, self.up, self.down = nn.LayerNorm(w), nn.Linear(w, 4 * w), nn.Linear(4 * w, w)
-        last = 0.02 / (2 * c.layers) ** 0.5             # the sum over all layers shall not grow with their number
+        last = 0.02 / (2 * c.layers) ** 0.5  # the sum over all layers shall not grow with their number
         for layer, std in ((self.qkv, 0.02), (self.up, 0.02), (self.out, last), (self.down, last)):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
@@ -129,7 +132,7 @@ class Block(nn.Module):
         x = x + F.dropout(self.attend(self.norm1(x), cache, layer), self.dropout, self.training)
         return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), self.dropout, self.training)
 
-# %% ../../nbs/generation/40_gpt.ipynb #c6d2ae1b
+# %% ../../nbs/generation/40_gpt.ipynb #79209810
 @patch
 def attend(self: Block,
            x, # (B, T, width) float
@@ -137,16 +140,17 @@ def attend(self: Block,
            layer: int): # number of this block
     "(B, T, width) float"
     B, T, w = x.shape
-    q, k, v = self.qkv(x).view(B, T, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)     # (B, heads, T, d) each
+    qkv = self.qkv(x).view(B, T, 3, self.heads, w // self.heads)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)                        # (B, heads, T, d) each
     before = cache.length if cache else 0
-    if cache: k, v = cache.add(layer, k, v)                                                     # (B, heads, before + T, d)
-    several = before and T > 1
-    mask = torch.ones(T, before + T, dtype=torch.bool, device=x.device).tril(before) if several else None
-    y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=self.dropout if self.training else 0.,
-                                       is_causal=not before and T > 1)
+    if cache: k, v = cache.add(layer, k, v)                     # (B, heads, before + T, d)
+    mask, p = None, self.dropout if self.training else 0.
+    if before and T > 1: mask = torch.ones(T, before + T, dtype=torch.bool, device=x.device).tril(before)
+    causal = not before and T > 1
+    y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=causal)
     return self.out(y.transpose(1, 2).reshape(B, T, w))
 
-# %% ../../nbs/generation/40_gpt.ipynb #b994f6ee
+# %% ../../nbs/generation/40_gpt.ipynb #b4e92d7b
 def check_prefix(tokens, # (B, k) integers
                  config: TokenGPTConfig):
     "Raise a ValueError unless these are the first tokens of some images."
@@ -155,7 +159,8 @@ def check_prefix(tokens, # (B, k) integers
         raise ValueError(f"tokens must be integers of shape (B, k), got {type(tokens).__name__}")
     if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.dim() != 2:
         raise ValueError(f"tokens must be integers of shape (B, k), got {tokens.dtype} {tuple(tokens.shape)}")
-    if tokens.shape[1] > N: raise ValueError(f"{tokens.shape[1]} tokens are given, but an image has {N}")
+    if tokens.shape[1] > N:
+        raise ValueError(f"{tokens.shape[1]} tokens are given, but an image has {N}")
     wrong = (tokens < 0) | (tokens >= K)
     if wrong.any():
         b, n = wrong.nonzero()[0].tolist()
@@ -174,7 +179,7 @@ def check_classes(classes, # (B,) integers, or None
     if len(classes) and not (0 <= classes.min() and classes.max() < n + none):
         raise ValueError(f"classes must be in 0..{n - 1}, got {classes.min().item()} to {classes.max().item()}")
 
-# %% ../../nbs/generation/40_gpt.ipynb #a936d9da
+# %% ../../nbs/generation/40_gpt.ipynb #4a67876f
 class TokenGPT(nn.Module):
     "A transformer over the tokens of images."
     def __init__(self, config: TokenGPTConfig = TokenGPTConfig()):
@@ -194,19 +199,21 @@ class TokenGPT(nn.Module):
             check_prefix(tokens, self.config)
             check_classes(classes, self.config)
         vectors_in, vectors_out = self.vocabulary()
-        seen = tokens[:, :self.config.n_tokens - 1]                                             # nothing follows the last
-        x = torch.cat([self.begin(classes, len(tokens)), self.embed(seen, 0, vectors_in)], 1)   # (B, k + 1, width)
+        seen = tokens[:, :self.config.n_tokens - 1]  # nothing follows the last
+        x = torch.cat([self.begin(classes, len(tokens)), self.embed(seen, 0, vectors_in)], 1)  # (B, k + 1, width)
         return self.logits(self.hidden(x), 0, vectors_out)
 
-# %% ../../nbs/generation/40_gpt.ipynb #1e06a469
+# %% ../../nbs/generation/40_gpt.ipynb #97b05851
 @patch
 def begin(self: TokenGPT,
           classes, # (B,) integers or None
           batch: int): # B
     "(B, 1, width): what stands before the first token."
-    if classes is None: classes = torch.full((batch,), self.config.n_classes, device=self.start.device)
+    none = self.config.n_classes
+    if classes is None: classes = torch.full((batch,), none, device=self.start.device)
     return self.start[classes.long()][:, None] + self.position[:1]
 
+# %% ../../nbs/generation/40_gpt.ipynb #b4060f0f
 @patch
 def embed(self: TokenGPT,
           tokens, # (B, k) integers
@@ -214,10 +221,11 @@ def embed(self: TokenGPT,
           vectors): # (N, K, H) of the words on the way in
     "(B, k, width): tokens as input, each at the position of the one that follows it."
     k, K = tokens.shape[1], self.config.n_words
-    rows = tokens.long() + torch.arange(first, first + k, device=tokens.device) * K     # in the (N K, H) words of all bands
-    return self.vocabulary.to_width(F.embedding(rows, vectors.flatten(0, 1))) + self.position[first + 1:first + 1 + k]
+    rows = tokens.long() + torch.arange(first, first + k, device=tokens.device) * K
+    x = F.embedding(rows, vectors.flatten(0, 1))  # (B, k, H), from the (N K, H) of all bands
+    return self.vocabulary.to_width(x) + self.position[first + 1:first + 1 + k]
 
-# %% ../../nbs/generation/40_gpt.ipynb #ce6415e7
+# %% ../../nbs/generation/40_gpt.ipynb #91d6273d
 @patch
 def hidden(self: TokenGPT,
            x, # (B, T, width) float
@@ -228,6 +236,7 @@ def hidden(self: TokenGPT,
     if cache: cache.length += x.shape[1]
     return self.norm(x)
 
+# %% ../../nbs/generation/40_gpt.ipynb #bb7e06cd
 @patch
 def logits(self: TokenGPT,
            h, # (B, T, width) float
@@ -235,7 +244,8 @@ def logits(self: TokenGPT,
            vectors): # (N, K, H) of the words on the way out
     "(B, T, K) float"
     bands, v = slice(first, first + h.shape[1]), self.vocabulary
-    y = torch.baddbmm(v.bias[bands, None], v.to_words(h).transpose(0, 1), vectors[bands].mT)    # (T, B, K)
+    h = v.to_words(h).transpose(0, 1)                           # (T, B, H)
+    y = torch.baddbmm(v.bias[bands, None], h, vectors[bands].mT)    # (T, B, K)
     return y.transpose(0, 1).float()
 
 # %% ../../nbs/generation/40_gpt.ipynb #35fdec40

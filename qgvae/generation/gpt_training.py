@@ -6,7 +6,7 @@
 __all__ = ['recipes', 'TokenSet', 'tokenize', 'token_bits', 'TokenBatches', 'token_loss', 'bits_per_image', 'ClassDropout',
            'KeepBest', 'Curve', 'GPTRecipe', 'load_classes']
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #6916c698
+# %% ../../nbs/generation/41_gpt_training.ipynb #1dba4bfd
 import dataclasses
 import hashlib
 import json
@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 import torch
 import torch.nn.functional as F
-from fastai.callback.core import CancelFitException
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Learner
 from fastcore.basics import patch
 from fastprogress.fastprogress import progress_bar
@@ -43,7 +42,7 @@ class TokenSet:
         classes = None if self.classes is None else self.classes[index]
         return TokenSet(self.tokens[index], classes, self.fingerprint)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #6426fc4b
+# %% ../../nbs/generation/41_gpt_training.ipynb #80fd1ab9
 def _small(x): # integers >= 0
     "The same as int16 if all fit, else as int32."
     return x.to(torch.int32 if x.numel() and x.max().item() >= 1 << 15 else torch.int16)
@@ -58,10 +57,11 @@ def tokenize(tokenizer, # QGVAE or VQVAE, in eval mode
         raise ValueError(f"tokenize: {len(images)} images, but {len(classes)} classes")
     device, parts = next(tokenizer.parameters()).device, images.split(batch_size)
     as_float = lambda x: (to_float(x) if x.dtype == torch.uint8 else x).to(device)
-    out = [tokenizer.encode(as_float(x)).cpu() for x in (progress_bar(parts, leave=False) if progress else parts)]
+    if progress: parts = progress_bar(parts, leave=False)
+    out = [tokenizer.encode(as_float(x)).cpu() for x in parts]
     return TokenSet(_small(torch.cat(out)), classes, fingerprint(tokenizer).hex())
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #eab85dcf
+# %% ../../nbs/generation/41_gpt_training.ipynb #066e22d7
 @torch.no_grad()
 def token_bits(model: TokenGPT, # in eval mode
                data: TokenSet,
@@ -72,7 +72,8 @@ def token_bits(model: TokenGPT, # in eval mode
     if model.training: raise ValueError("token_bits: call model.eval() first")
     if data.fingerprint != model.config.fingerprint:
         raise ValueError(f"these tokens were made by the tokenizer {whose}, the model knows those of {known}")
-    if conditional and data.classes is None: raise ValueError("token_bits: conditional, but the set has no classes")
+    if conditional and data.classes is None:
+        raise ValueError("token_bits: conditional, but the set has no classes")
     device, out = model.start.device, []
     for i in range(0, len(data), batch_size):
         part = data[i:i + batch_size]
@@ -81,7 +82,7 @@ def token_bits(model: TokenGPT, # in eval mode
         out.append(F.cross_entropy(logits.mT, t, reduction="none").double().cpu() / math.log(2))
     return torch.cat(out)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #d6217002
+# %% ../../nbs/generation/41_gpt_training.ipynb #f48e3552
 class TokenBatches(Batches):
     "Batches `(tokens, classes, tokens)` of a `TokenSet` on the device; the last are the target."
     def __init__(self,
@@ -92,7 +93,7 @@ class TokenBatches(Batches):
         stand_in = torch.empty(len(data), 1, 1, 1, dtype=torch.uint8, device=device or data.tokens.device)
         super().__init__(stand_in, batch_size, device=device, **kwargs)
         classes = torch.zeros(len(data)).long() if data.classes is None else data.classes
-        self.images = torch.cat([_small(data.tokens), _small(classes)[:, None]], 1).to(self.device)       # (n, N + 1)
+        self.images = torch.cat([_small(data.tokens), _small(classes)[:, None]], 1).to(self.device)  # (n, N + 1)
 
     def prepare(self,
                 rows, # (B, N + 1) int16 or int32
@@ -130,7 +131,7 @@ class ClassDropout(Callback):
         hide = torch.rand(len(classes), device=classes.device) < (self.p if self.training else 2.)
         self.learn.xb = tokens, classes.masked_fill(hide, none)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #7bb38918
+# %% ../../nbs/generation/41_gpt_training.ipynb #b929aa98
 class KeepBest(Callback):
     "Keep the weights of the lowest validation loss and end with them; stop when there was none lower for a while."
     order = 15                                          # before EMA puts the trained weights back
@@ -141,21 +142,22 @@ class KeepBest(Callback):
     def before_epoch(self):
         if self.waited >= self.patience: raise CancelFitException()
     def after_validate(self):
-        loss = on_first(lambda: float(self.recorder.loss.value))            # so that all processes stop together
+        loss = on_first(lambda: float(self.recorder.loss.value))  # so that all processes stop together
         self.waited += 1
         if loss >= self.best: return
         self.best, self.waited = loss, 0
         self.weights = {k: v.detach().clone() for k, v in self.model.named_parameters()}
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #1c96092f
+# %% ../../nbs/generation/41_gpt_training.ipynb #2aceab4e
 @patch
 @torch.no_grad()
 def after_fit(self: KeepBest):
     if self.weights is None: return
-    averages = [self.learn.ema.average.module] if hasattr(self.learn, "ema") else []    # which `EMA` is about to copy
+    averages = [self.learn.ema.average.module] if hasattr(self.learn, "ema") else []  # which `EMA` is about to copy
     for model in (self.model, *averages):
         for k, p in model.named_parameters(): p.copy_(self.weights[k])
 
+# %% ../../nbs/generation/41_gpt_training.ipynb #c3f3005a
 @patch
 def state(self: KeepBest):
     numbers = torch.tensor([self.best, self.waited], dtype=torch.float64)
@@ -167,7 +169,7 @@ def load_state(self: KeepBest, s):
     device = self.learn.dls.train.device
     self.weights = {k.removeprefix("weights/"): v.to(device) for k, v in s.items() if k != "best"} or None
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #914829f5
+# %% ../../nbs/generation/41_gpt_training.ipynb #89e4328e
 class Curve(Callback):
     "After each epoch: seconds and batches since the start, bits of a recent training and of a validation image."
     order = 55                                          # after the Recorder
@@ -178,7 +180,8 @@ class Curve(Callback):
         if not self.new: return                         # an epoch skipped by a resumed run
         bits = self.model.config.n_tokens / math.log(2)
         train, valid = (bits * float(v) for v in self.recorder.values[-1][:2])
-        self.rows.append(dict(seconds=self.clock.seconds, batches=self.dls.train.position, train=train, valid=valid))
+        seconds, batches = self.clock.seconds, self.dls.train.position
+        self.rows.append(dict(seconds=seconds, batches=batches, train=train, valid=valid))
 
     def state(self):
         rows = [list(r.values()) for r in self.rows]
@@ -216,12 +219,13 @@ class GPTRecipe(Recipe):
     @property
     def kind(self): return "gpt"
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #d5896a98
+# %% ../../nbs/generation/41_gpt_training.ipynb #d902d887
 _NETWORK = ("width", "layers", "heads", "dropout", "vocabulary", "hidden")
 
 def _check_gpt_recipe(r):
-    TokenGPTConfig(**{k: getattr(r, k) for k in _NETWORK})                  # refuses what it cannot be
-    if not 0 <= r.class_dropout <= 1: raise ValueError(f"class_dropout must be in [0, 1], got {r.class_dropout}")
+    TokenGPTConfig(**{k: getattr(r, k) for k in _NETWORK})  # refuses what it cannot be
+    if not 0 <= r.class_dropout <= 1:
+        raise ValueError(f"class_dropout must be in [0, 1], got {r.class_dropout}")
     if not isinstance(r.patience, int) or r.patience < 1:
         raise ValueError(f"patience must be a whole number >= 1, got {r.patience!r}")
 
@@ -234,7 +238,7 @@ def open_tokenizer(self: GPTRecipe, device="cpu"):
     "The tokenizer, in eval mode."
     with torch.random.fork_rng(devices=[]): return load_tokenizer(self.tokenizer, device)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #36f332b0
+# %% ../../nbs/generation/41_gpt_training.ipynb #7e89fb76
 @patch
 def config(self: GPTRecipe,
            tokenizer, # QGVAE or VQVAE
@@ -285,7 +289,7 @@ def load(self: GPTRecipe,
     say(f"encoding {len(images):,} images of {self.data} with the tokenizer {self.tokenizer}")
     return tokenize(tokenizer, images, load_classes(self.data, split, root), progress=False)
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #61ff37e9
+# %% ../../nbs/generation/41_gpt_training.ipynb #4c4d9e56
 @patch
 def check_data(self: GPTRecipe, data: TokenSet):
     "Raise a ValueError if these tokens are not those of the tokenizer."
@@ -299,7 +303,7 @@ def data_id(self: GPTRecipe, data: TokenSet):
     "SHA-256 of the tokens, in hex: of the numbers, however they are stored."
     return hashlib.sha256(_small(data.tokens.cpu()).contiguous().numpy().tobytes()).hexdigest()
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #6a4db027
+# %% ../../nbs/generation/41_gpt_training.ipynb #59c7cace
 @patch
 def make_batches(self: GPTRecipe,
                  data: TokenSet,
@@ -310,13 +314,15 @@ def make_batches(self: GPTRecipe,
     if not training: return TokenBatches(data, min(250, len(data)), device, shuffle=False)
     return TokenBatches(data, self.batch_size, device, length=length, seed=self.seed, part=processes())
 
+# %% ../../nbs/generation/41_gpt_training.ipynb #167abaa0
 @patch
 def parts(self: GPTRecipe,
           model, # on its device
           valid: TokenSet): # not needed here
     "{name: value}: what fastai's Learner is given besides the common callbacks."
     def in_blocks(name, p): return name.startswith("blocks.") and p.dim() == 2
-    return dict(loss_func=token_loss, metrics=[bits_per_image], splitter=partial(parameter_groups, muon=in_blocks),
+    return dict(loss_func=token_loss, metrics=[bits_per_image],
+                splitter=partial(parameter_groups, muon=in_blocks),
                 cbs=[ClassDropout(self.class_dropout), KeepBest(self.patience), Curve()])
 
 @patch
@@ -326,16 +332,16 @@ def fastest_precision(self: GPTRecipe,
     "('fp32' or 'bf16', {}): what the hardware computes in; no trial is made."
     return native_precision(batches.device), {}
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #fe15de47
+# %% ../../nbs/generation/41_gpt_training.ipynb #9c1e759a
 @patch
 def measure(self: GPTRecipe,
             model: TokenGPT, # in eval mode
             data: TokenSet):
     "{'bits': of an image, 'by_token': of each token, 'bits_with_class': if the model and the data have classes}"
     b = token_bits(model, data)
-    known = data.classes is not None and model.config.n_classes
-    with_class = dict(bits_with_class=token_bits(model, data, True).sum(1).mean().item()) if known else {}
-    return dict(bits=b.sum(1).mean().item(), by_token=[round(v, 3) for v in b.mean(0).tolist()]) | with_class
+    found = dict(bits=b.sum(1).mean().item(), by_token=[round(v, 3) for v in b.mean(0).tolist()])
+    if data.classes is None or not model.config.n_classes: return found
+    return found | dict(bits_with_class=token_bits(model, data, True).sum(1).mean().item())
 
 @patch
 def facts(self: GPTRecipe, model: TokenGPT):
@@ -348,7 +354,7 @@ def curve(self: GPTRecipe,
     "[{seconds, batches, train, valid}]: bits of an image after each epoch."
     return [{k: round(v, 3) for k, v in row.items()} for row in learn.curve.rows]
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #db505454
+# %% ../../nbs/generation/41_gpt_training.ipynb #a3eb207a
 @patch
 def summary(self: GPTRecipe, model: TokenGPT):
     "What is trained, for the first line of a run."
@@ -367,7 +373,7 @@ def headline(self: GPTRecipe,
     "How good the model is, for the last line of a run."
     return f"{measured['bits']:.1f} bits an image"
 
-# %% ../../nbs/generation/41_gpt_training.ipynb #6b8a586d
+# %% ../../nbs/generation/41_gpt_training.ipynb #897f8d17
 @patch
 def card(self: GPTRecipe,
          result: dict, # what `train` writes to result.json
@@ -377,12 +383,12 @@ def card(self: GPTRecipe,
     rows = [f"| {k} | {data[k]['images']:,} | {v['bits']:.1f} |" for k, v in result["results"].items()]
     of_class = ", of a given class if you like," * bool(classes)
     return "\n".join([
-        f"A transformer over the tokens of the tokenizer `{self.tokenizer}`: it draws new images{of_class} and completes "
-        f"images from their first tokens. {how_trained(result)}", "",
+        f"A transformer over the tokens of the tokenizer `{self.tokenizer}`: it draws new images{of_class} "
+        f"and completes images from their first tokens. {how_trained(result)}", "",
         "| split | images | bits an image |", "|---|---|---|", *rows, "",
-        f"Plain tokens have {result['plain_bits']:.0f} bits an image; choices are made on `valid`. `result.json` holds all "
-        "settings, seed, data, device, commit and the course of the training. The transformer works with the tokens of "
-        "this tokenizer only and refuses those of another.", "",
+        f"Plain tokens have {result['plain_bits']:.0f} bits an image; choices are made on `valid`. "
+        "`result.json` holds all settings, seed, data, device, commit and the course of the training. "
+        "The transformer works with the tokens of this tokenizer only and refuses those of another.", "",
         "    from qgvae.generation.sampling import ImageGenerator",
         f"    generator = ImageGenerator.from_pretrained({json.dumps(str(folder))})",
         "    images = generator.sample(16, seed=0)"])

@@ -13,29 +13,30 @@ from fastcore.basics import patch
 from ..pretrained import model_folder
 from .recipes import Recipe, TokenizerRecipe, recipes
 
-# %% ../../nbs/training/18a_cards.ipynb #b830e76c
+# %% ../../nbs/training/18a_cards.ipynb #54f36959
 def how_trained(result: dict): # what `train` writes to result.json
     "The recipe, the data, the time and the machine, in a sentence for a card."
     recipe = f"by the recipe `{result['name']}` " if result["name"] in recipes else ""
     changed = ", ".join(f"`{c}`" for c in result["changed"])
     changed = f"; settings that differ from the recipe: {changed}" * bool(changed)
     images, data = result["data"]["trained on"]["images"], result["recipe"]["data"]
-    return (f"Trained {recipe}on {images:,} images of `{data}` in {result['seconds'] / 60:.1f} minutes "
+    minutes = f"{result['seconds'] / 60:.1f} minutes"
+    return (f"Trained {recipe}on {images:,} images of `{data}` in {minutes} "
             f"({result['device']}, {result['precision']}){changed}.")
 
-# %% ../../nbs/training/18a_cards.ipynb #4d72bc7c
+# %% ../../nbs/training/18a_cards.ipynb #7cab95a4
 def _tokenizer_contents(result):
     "What a tokenizer is, in a sentence."
     r, m = result["recipe"], result["recipe"]["model"]
     kind, bits = dict(qgvae="QG-VAE", vqvae="VQ-VAE")[r["kind"]], math.log2(m["n_words"])
     colour = {1: "gray ", 3: "colour "}.get(m["channels"], "")
-    ordered = ", ordered from coarse to fine, so that any first part of the tokens decodes to a coarser "
-    ordered = f"{ordered}image" * bool(r["ordered"])
+    ordered = (", ordered from coarse to fine, so that any first part of the tokens "
+               "decodes to a coarser image") * bool(r["ordered"])
     tokens, size = round(result["bits"] / bits), f"{result['bits'] / 8:.4g} bytes"
-    return (f"A {kind} for {m['width']}x{m['height']} {colour}images: {tokens} tokens of {bits:.3g} bits "
-            f"an image ({size}){ordered}.")
+    return (f"A {kind} for {m['width']}x{m['height']} {colour}images: {tokens} tokens of "
+            f"{bits:.3g} bits an image ({size}){ordered}.")
 
-# %% ../../nbs/training/18a_cards.ipynb #4cced518
+# %% ../../nbs/training/18a_cards.ipynb #317694b6
 @patch
 def card(self: TokenizerRecipe,
          result: dict, # what `train` writes to result.json
@@ -48,9 +49,9 @@ def card(self: TokenizerRecipe,
     return "\n".join([
         f"{_tokenizer_contents(result)} {how_trained(result)}", "",
         "| split | images | PSNR (dB) | dead codewords |", "|---|---|---|---|", *rows, "",
-        f"PSNR is the mean over the images at their native size{part}; a codeword is dead if no image of "
-        "the split uses it; choices are made on `valid`. `result.json` holds all settings, seed, data, "
-        "device, commit and the course of the training.", "",
+        f"PSNR is the mean over the images at their native size{part}; a codeword is dead if no image "
+        "of the split uses it; choices are made on `valid`. `result.json` holds all settings, seed, "
+        "data, device, commit and the course of the training.", "",
         "    from qgvae.model import load_tokenizer",
         f"    model = load_tokenizer({json.dumps(str(folder))})"
         "       # model.encode(images), model.decode(tokens)"])

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['recipe_kinds', 'recipes', 'Recipe', 'TokenizerRecipe']
 
-# %% ../../nbs/training/15_recipes.ipynb #4d89d3c2
+# %% ../../nbs/training/15_recipes.ipynb #de7de6ec
 import ast
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fastcore.basics import patch
 from ..model import QGVAE, VQVAE, QGVAEConfig, VQVAEConfig
 from ..quantize import quantizers
-from .datasets import IMAGE_SETS, load_images
+from .datasets import load_images
 
 # %% ../../nbs/training/15_recipes.ipynb #4215d257
 def _check_word(recipe, name, *accepted):
@@ -120,17 +120,15 @@ def _check_tokenizer_recipe(r):
     _check_numbers(r, "in [0, 1]", lambda v: 0 <= v <= 1, "reset_until", "ordered")
     _check_resets(r.reset_every, r.codebook_start, getattr(r.model, "quantizer", "own"))
 
-# %% ../../nbs/training/15_recipes.ipynb #a761984e
+# %% ../../nbs/training/15_recipes.ipynb #d49bb3b1
 @patch
 def load(self: TokenizerRecipe,
          split: str, # 'train', 'valid' or 'test'
          root="data", # folder of the data sets
          download: bool = False, # fetch a missing data set
-         skip: bool = False, # leave out files of a folder that cannot be read
-         say=print): # f(text)
+         skip: bool = False): # leave out files of a folder that cannot be read
     "(n, C, H, W) uint8 or `ImageFiles`: the images of a split, at the model's size."
     c = self.model
-    if self.data not in IMAGE_SETS: say(f"reading the images of {self.data}")
     return load_images(self.data, split, root, download, (c.channels, c.height, c.width), skip=skip)
 
 # %% ../../nbs/training/15_recipes.ipynb #4246e1bf

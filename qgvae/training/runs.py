@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EpochLines', 'Sheet', 'round_weights', 'write_run', 'train']
 
-# %% ../../nbs/training/19_runs.ipynb #ffd918f6
+# %% ../../nbs/training/19_runs.ipynb #5a1eadd0
 import io
 import json
 import os
@@ -21,6 +21,7 @@ from fastai.learner import Learner
 from fastcore.basics import patch
 from ..images import plot_style, show_grid
 from ..records import device_name, write_result, write_whole
+from .datasets import IMAGE_SETS
 from .callbacks import StopGently, on_first, processes
 from .recipes import Recipe, TokenizerRecipe
 from .learner import epochs_done, fit, make_learner, report
@@ -175,12 +176,13 @@ def _begin_run(out, plan, resume):
     for part in out.glob(".*.part"): part.unlink(missing_ok=True)
     write_result(out/"run.json", asdict(plan))
 
-# %% ../../nbs/training/19_runs.ipynb #a7edec6c
+# %% ../../nbs/training/19_runs.ipynb #94be9481
 def _load_splits(recipe, plan, download, say):
     "{split: examples}"
     splits, wrong = {}, {}
+    if recipe.data not in IMAGE_SETS: say(f"reading the images of {recipe.data}")
     for s in ("train", "valid", *["test"] * plan.test):
-        try: splits[s] = recipe.load(s, plan.root, download, plan.skip, say)
+        try: splits[s] = recipe.load(s, plan.root, download, plan.skip)
         except ValueError as e: wrong[str(e)] = s
     if len(wrong) > 1: raise ValueError("\n".join(f"{s}: {e}" for e, s in wrong.items()))
     for e in wrong: raise ValueError(e)

@@ -286,7 +286,7 @@ def _train_again(result, file, minutes, root, device):
             train(**told, out=d, root=root, device=device, result_file=file, say=lambda text: None)
     finally: torch.set_num_threads(before)
 
-# %% ../../nbs/evaluation/26_results.ipynb #6c3470f9
+# %% ../../nbs/evaluation/26_results.ipynb #8d8ae899
 def rerun(folder: str | Path, # of result files of trainings, a series
           out: str | Path, # folder of the new result files
           minutes: float | None = None, # train each for so long instead
@@ -296,7 +296,7 @@ def rerun(folder: str | Path, # of result files of trainings, a series
     "Train all runs of a series again, except those that lie in `out`; returns {name: result}."
     series, made = read_results(folder), {}
     other = [name for name, r in series.items() if not is_training(r)]
-    if other: raise ValueError(f"rerun: {', '.join(other)} in {folder} are no results of a training")
+    if other: raise ValueError(f"rerun: {folder} holds {other[0]}, which is no result of a training")
     for name, r in series.items():
         file = Path(out)/f"{name}.json"
         if not file.exists(): _train_again(r, file, minutes, root, device)

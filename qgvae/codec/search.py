@@ -20,9 +20,9 @@ def squared_error(y, # (R, C, H, W) float in [0, 1], decoded
     "(R,) float: the mean squared error of each image."
     return (y - x).square().flatten(1).mean(1)
 
-# %% ../../nbs/codec/32_search.ipynb #aa9858bb
+# %% ../../nbs/codec/32_search.ipynb #2598554a
 class Goal:
-    "The cost of token vectors for one image: the aim at several prefixes, each relative to its start, weighted."
+    "The cost of token vectors for one image: the aim at some prefixes, relative to its start, weighted."
     def __init__(self,
                  model: Tokenizer, # in eval mode
                  x, # (1, C, H, W) float in [0, 1], the image
@@ -31,13 +31,14 @@ class Goal:
                  prefixes=None): # {k: weight}; None: all tokens alone
         self.model, self.x, self.aim = model, x, aim
         self.prefixes = prefixes or {len(q): 1.}
-        start = self.aims(q[None])[:, 0]                                                        # (P,)
+        start = self.aims(q[None])[:, 0]  # (P,)
         weights = torch.tensor(list(self.prefixes.values()), device=x.device)
-        self.scale = (weights / weights.sum() / start.clamp(min=1e-12))[:, None]                # (P, 1)
+        self.scale = (weights / weights.sum() / start.clamp(min=1e-12))[:, None]  # (P, 1)
 
     def aims(self, q): # (R, N, D) float
         "(P, R) float: the aim of each prefix of each list."
-        y = self.model.render(torch.cat([keep_prefix(q, k) for k in self.prefixes]))            # (P*R, C, H, W)
+        cut = torch.cat([keep_prefix(q, k) for k in self.prefixes])                  # (P*R, N, D)
+        y = self.model.render(cut)                                                   # (P*R, C, H, W)
         return self.aim(y, self.x.expand_as(y)).view(len(self.prefixes), -1)
 
     def __call__(self, q): # (R, N, D) float
@@ -69,17 +70,18 @@ class Effort:
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"Effort: {name} must be a whole number >= {least}, got {value!r}")
 
-# %% ../../nbs/codec/32_search.ipynb #d09286a0
+# %% ../../nbs/codec/32_search.ipynb #01c20086
 EFFORTS = (None, Effort(4, 1), Effort(4, 3), Effort(8, 6))
 
 def as_effort(effort: int | Effort): # 0..3, or your own
     "The `Effort` that is meant; None for 0, no search."
     if isinstance(effort, Effort): return effort
     if isinstance(effort, bool) or effort not in range(len(EFFORTS)):
-        raise ValueError(f"effort must be 0 (no search) to {len(EFFORTS) - 1}, or an Effort, got {effort!r}")
+        most = len(EFFORTS) - 1
+        raise ValueError(f"effort must be 0 (no search) to {most}, or an Effort, got {effort!r}")
     return EFFORTS[effort]
 
-# %% ../../nbs/codec/32_search.ipynb #a66f4a6e
+# %% ../../nbs/codec/32_search.ipynb #c4b5d92a
 class Search:
     "The search for the tokens of one image."
     def __init__(self,
@@ -89,9 +91,9 @@ class Search:
                  **goal): # aim and prefixes of `Goal`
         quantizer = model.quantizer
         N = quantizer.n_tokens
-        self.words = quantizer.codebook[torch.arange(N) // (N // quantizer.codebooks)]          # (N, K, D)
-        self.near = (model.embed(x)[0, :, None] - self.words).square().sum(-1)                  # (N, K)
-        self.tokens, self.q = tokens.clone(), self.words[torch.arange(N), tokens]               # (N,), (N, D)
+        self.words = quantizer.codebook[torch.arange(N) // (N // quantizer.codebooks)]  # (N, K, D)
+        self.near = (model.embed(x)[0, :, None] - self.words).square().sum(-1)  # (N, K)
+        self.tokens, self.q = tokens.clone(), self.words[torch.arange(N), tokens]  # (N,), (N, D)
         self.goal = Goal(model, x, self.q, **goal)
         self.cost, self.decodings = self.goal(self.q[None]).item(), len(self.goal.prefixes)
         self.curvature = self.q.new_full((N,), torch.nan)
@@ -105,15 +107,15 @@ def gradient(self: Search):
         self.decodings += 3 * len(self.goal.prefixes)                 # forward and backward
         return torch.autograd.grad(self.goal(q[None])[0], q)[0]
 
-# %% ../../nbs/codec/32_search.ipynb #ad1a5104
+# %% ../../nbs/codec/32_search.ipynb #fc5484bc
 @patch
 def propose(self: Search,
             at, # (T,) long, tokens
             n: int): # words for each
-    "(T, n) long: words to try; (T, n) float: what each promises to first order; (T, n) float: its squared step."
-    steps = self.words[at] - self.q[at, None]                                                   # (T, K, D)
-    linear, size = (steps * self.gradient()[at, None]).sum(-1), steps.square().sum(-1)          # (T, K)
-    known = self.curvature[~self.curvature.isnan()]                                             # of tokens tried before
+    "(T, n) long: words to try; (T, n) floats: what each promises to first order, and its squared step."
+    steps = self.words[at] - self.q[at, None]  # (T, K, D)
+    linear, size = (steps * self.gradient()[at, None]).sum(-1), steps.square().sum(-1)  # (T, K)
+    known = self.curvature[~self.curvature.isnan()]             # of tokens tried before
     usual = known.median() if len(known) else linear.abs().mean() / size.mean()
     bend = torch.where(self.curvature[at].isnan(), usual, self.curvature[at]).clamp(min=0)
     words = promising(self.near[at], linear + bend[:, None] * size, self.tokens[at], n)
@@ -150,7 +152,7 @@ def exchange(self: Search,
     self.tokens[which[:last + 1]] = chosen[:last + 1]
     self.q, self.cost = lists[last], together[last].item()
 
-# %% ../../nbs/codec/32_search.ipynb #093c2c8c
+# %% ../../nbs/codec/32_search.ipynb #eeeedae7
 @patch
 def sweep(self: Search,
           effort: Effort,
@@ -159,7 +161,7 @@ def sweep(self: Search,
     for at in order.split(effort.at_once):
         words, linear, size = self.propose(at, effort.candidates)
         costs = self.try_words(at, words)
-        seen = ((costs - self.cost - linear) / size.clamp(min=1e-12)).median(1).values          # (T,)
+        seen = ((costs - self.cost - linear) / size.clamp(min=1e-12)).median(1).values  # (T,)
         old = self.curvature[at]
         self.curvature[at] = torch.where(old.isnan(), seen, (old + seen) / 2)
         self.exchange(at, words, costs)
@@ -171,26 +173,27 @@ class Searched(NamedTuple):
     cost: torch.Tensor # (B,) float, relative to the start: 0.8 is an error that is a fifth smaller
     decodings: torch.Tensor # (B,) long, images decoded for each image
 
-# %% ../../nbs/codec/32_search.ipynb #768ff19f
+# %% ../../nbs/codec/32_search.ipynb #a5ce2bb5
 def halves(n_tokens: int, # N
            least: int = 4): # tokens of the shortest prefix
     "{k: weight}: the prefixes that the search for ordered tokens keeps good."
-    ks = [n_tokens >> i for i in range(n_tokens.bit_length()) if n_tokens >> i >= min(least, n_tokens)]
+    least = min(least, n_tokens)
+    ks = [n_tokens >> i for i in range(n_tokens.bit_length()) if n_tokens >> i >= least]
     return {k: 0.5**i for i, k in enumerate(ks)}
 
-# %% ../../nbs/codec/32_search.ipynb #498e01c1
+# %% ../../nbs/codec/32_search.ipynb #87d96fce
 @torch.no_grad()
 def search(model: Tokenizer, # in eval mode
            x, # (B, C, H, W) float in [0, 1]
            tokens=None, # (B, N) integers, the start; None: the encoder's
            effort: int | Effort = 2, # 0 (none) to 3, or an `Effort`
-           prefixes: dict | None = None, # {k: weight}, for ordered tokens best `halves(N)`; None: all tokens alone
+           prefixes: dict | None = None, # {k: weight}, see `halves`; None: all tokens alone
            aim=squared_error, # f(y, x) -> (R,) float, differentiable, smaller is better
            seed: int = 0, # of the order in which tokens are visited
            progress: bool = False): # show a bar
     "Better tokens for images, never worse than the start, as `Searched`."
     if model.training: raise ValueError("search: call model.eval() first")
-    effort, last = as_effort(effort), max(prefixes or [model.config.n_tokens])     # tokens behind count for nothing
+    effort, last = as_effort(effort), max(prefixes or [model.config.n_tokens])
     tokens = model.encode(x) if tokens is None else tokens.long()
     _check_search(model, x, tokens, prefixes)
     found = Searched(tokens.clone(), torch.ones(len(x)), torch.zeros(len(x), dtype=torch.long))
@@ -200,19 +203,21 @@ def search(model: Tokenizer, # in eval mode
         order = torch.Generator().manual_seed(seed)
         for _ in range(effort.sweeps):
             before = s.cost
-            s.sweep(effort, torch.randperm(last, generator=order).to(x.device))
+            s.sweep(effort, torch.randperm(last, generator=order).to(x.device))     # those behind do not count
             if s.cost > before - 1e-5: break
         if s.cost < 1: found.tokens[i], found.cost[i] = s.tokens, s.cost
         found.decodings[i] = s.decodings
     return found
 
-# %% ../../nbs/codec/32_search.ipynb #de5b51d3
+# %% ../../nbs/codec/32_search.ipynb #c91cbc9e
 def _check_search(model, x, tokens, prefixes):
     "Raise a ValueError for what cannot be searched."
     N = model.config.n_tokens
     check_images(x, model.config)
     check_tokens(tokens, model.config)
     if tokens.shape != (len(x), N):
-        raise ValueError(f"search: tokens must be ({len(x)}, {N}), a row for each image, got {tuple(tokens.shape)}")
-    if prefixes is not None and not (prefixes and all(1 <= k <= N and w > 0 for k, w in prefixes.items())):
+        raise ValueError(f"search: tokens must be ({len(x)}, {N}), a row for each image, "
+                         f"got {tuple(tokens.shape)}")
+    if prefixes is None: return
+    if not prefixes or not all(1 <= k <= N and w > 0 for k, w in prefixes.items()):
         raise ValueError(f"search: prefixes must be {{k: weight > 0}} with k in 1..{N}, got {prefixes}")

@@ -52,7 +52,7 @@ def card(self: TokenizerRecipe,
         f"PSNR is the mean over the images at their native size{part}; a codeword is dead if no image "
         "of the split uses it; choices are made on `valid`. `result.json` holds all settings, seed, "
         "data, device, commit and the course of the training.", "",
-        "    from qgvae.model import load_tokenizer",
+        "    from qgvae.pretrained import load_tokenizer",
         f"    model = load_tokenizer({json.dumps(str(folder))})"
         "       # model.encode(images), model.decode(tokens)"])
 

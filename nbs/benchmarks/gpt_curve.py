@@ -44,7 +44,7 @@ p.add_argument("--valid", type=int, default=1000, help="validation images whose 
 p.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
 p.add_argument("--root", default="data")
 p.add_argument("--lpips", type=Path, help="file with AlexNet's weights")
-p.add_argument("--out", type=Path, default=Path("nbs/results/gpt_curve.json"))
+p.add_argument("--out", type=Path, default=Path("nbs/results/runs/gpt/curve.json"))
 a = p.parse_args()
 settings = {k: getattr(a, k) for k in ("recipe", "batches", "points", "sets", "n", "real", "valid")}
 def saved():

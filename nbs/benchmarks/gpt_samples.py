@@ -1,6 +1,6 @@
 """Compare drawn images with real ones, and write the result file.
 
-    python nbs/benchmarks/gpt_samples.py digits-gpt --root DATA --lpips FILE --out nbs/results/digits-gpt.json
+    python nbs/benchmarks/gpt_samples.py digits-gpt --root DATA --lpips FILE
 
 The real images are the first of MNIST's test split. FD-AlexNet, precision and recall are on AlexNet's features.
 """
@@ -22,7 +22,7 @@ p.add_argument("--folds", type=int, default=4, help="parts of each set, whose di
 p.add_argument("--seed", type=int, default=0)
 p.add_argument("--root", default="data")
 p.add_argument("--lpips", type=Path, help="file with AlexNet's weights")
-p.add_argument("--out", type=Path, required=True)
+p.add_argument("--out", type=Path, default=Path("nbs/results/runs/gpt/samples.json"))
 a = p.parse_args()
 
 start, generator, alexnet = time.time(), ImageGenerator.from_pretrained(a.model), AlexNetFeatures(a.lpips)

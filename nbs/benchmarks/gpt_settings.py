@@ -11,7 +11,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
-from qgvae.generation import gpt_training# noqa: F401 (brings the recipes)
+from qgvae.generation import gpt_training # noqa: F401 (brings the recipes)
 from qgvae.records import write_result
 from qgvae.training.learner import fit, make_learner, report
 from qgvae.training.recipes import recipes
@@ -21,7 +21,7 @@ p.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="setti
 p.add_argument("--batches", type=int, default=400)
 p.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
 p.add_argument("--root", default="data")
-p.add_argument("--out", type=Path, default=Path("nbs/results/gpt_settings.json"))
+p.add_argument("--out", type=Path, default=Path("nbs/results/runs/gpt/settings.json"))
 a = p.parse_args()
 
 recipe = dataclasses.replace(recipes["digits-gpt"].override(*a.set), epochs=4)

@@ -4,7 +4,7 @@
 
 Both draw the same tokens with the same weights in the same precision on one thread, by turns; counted are CPU seconds.
 The ratio is that of the best rounds, since other programs on the machine can only make a round longer; that of the
-medians stands beside it. The result file is nbs/results/gpt_speed.json.
+medians stands beside it. The result file is nbs/results/runs/benchmarks/gpt_speed.json.
 """
 import argparse
 import statistics
@@ -19,7 +19,7 @@ from qgvae.training.recipes import recipes
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--rounds", type=int, default=5)
 p.add_argument("--images", type=int, default=16)
-p.add_argument("--out", type=Path, default=Path("nbs/results/gpt_speed.json"))
+p.add_argument("--out", type=Path, default=Path("nbs/results/runs/benchmarks/gpt_speed.json"))
 a = p.parse_args()
 
 @torch.no_grad()

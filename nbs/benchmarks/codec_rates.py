@@ -1,8 +1,8 @@
 """Measure `.qgv` files beside JPEG, WebP and AVIF, and the coder on a whole test set.
 
-Writes nbs/results/codec_rates.json:
+Writes nbs/results/runs/benchmarks/codec_rates.json:
 
-    python nbs/benchmarks/codec.py --root data
+    python nbs/benchmarks/codec_rates.py --root data
 
 The images are MNIST's official test set (in --root, as torchvision lays it out): the first 1,000
 for rate and distortion, all 10,000 for the round trip and the coder's overhead.
@@ -103,5 +103,5 @@ if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--root", default="data")
     p.add_argument("--models", nargs="+", default=["digits", "nbs/codec/golden/model"], help="shipped names or folders")
-    p.add_argument("--out", type=Path, default=Path("nbs/results/codec_rates.json"))
+    p.add_argument("--out", type=Path, default=Path("nbs/results/runs/benchmarks/codec_rates.json"))
     main(**vars(p.parse_args()))

@@ -198,7 +198,7 @@ def search(model: Tokenizer, # in eval mode
     _check_search(model, x, tokens, prefixes)
     found = Searched(tokens.clone(), torch.ones(len(x)), torch.zeros(len(x), dtype=torch.long))
     if effort is None: return found
-    for i in progress_bar(range(len(x)), display=progress):
+    for i in progress_bar(range(len(x))) if progress else range(len(x)):
         s = Search(model, x[i:i + 1], tokens[i], aim=aim, prefixes=prefixes)
         order = torch.Generator().manual_seed(seed)
         for _ in range(effort.sweeps):

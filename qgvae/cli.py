@@ -42,17 +42,17 @@ def command_docstring(name: str): # a key of `commands`
     found = [o for o in tree.body if isinstance(o, ast.FunctionDef) and o.name == function]
     return ast.get_docstring(found[0])
 
-# %% ../nbs/50_cli.ipynb #8e7398a0
+# %% ../nbs/50_cli.ipynb #5bc51512
 def value_of(annotation): # of a parameter
-    "What `argparse` has to know about a value: {'type', 'choices', 'nargs', 'action'}, as far as they apply."
+    "What `argparse` has to know of a value: {'type', 'metavar', 'choices', 'nargs', 'action'}, as far as they apply."
     if annotation is bool: return dict(action="store_true")
     if annotation in (list, tuple): return dict(nargs="+")
     kinds = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     for kind in kinds:
         if get_origin(kind) is Literal: return dict(choices=get_args(kind))
-    return next((dict(type=kind) for kind in kinds if kind in (int, float)), {})
+    return next((dict(type=kind, metavar=letter) for kind, letter in ((int, "N"), (float, "X")) if kind in kinds), {})
 
-# %% ../nbs/50_cli.ipynb #77956f6b
+# %% ../nbs/50_cli.ipynb #a73181b3
 spelled = {"out": ("-o", "--out"), "n": ("-n",), "max_bytes": ("--bytes",), "suffix": ("--format",),
            "settings": ("--set",), "classes": ("--class",), "result_file": ("--result",)}
 alone = {"ordered": 0.15} # what an option means if no value follows
@@ -68,7 +68,10 @@ def option(name: str, # of a parameter
     if name in alone:
         how |= dict(nargs="?", const=alone[name], help=f"{how['help']} ({alone[name]} if no value follows)")
     if how.get("default") not in (None, []): how["help"] += " (default: %(default)s)"
-    return spelled.get(name, ("--" + name.replace("_", "-"),)), how | dict(dest=name, required=required)
+    names = spelled.get(name, ("--" + name.replace("_", "-"),))
+    if how.get("action") != "store_true" and "choices" not in how:
+        how.setdefault("metavar", names[-1].strip("-").upper())
+    return names, how | dict(dest=name, required=required)
 
 # %% ../nbs/50_cli.ipynb #23b9ea5c
 def add_options(parser: argparse.ArgumentParser,

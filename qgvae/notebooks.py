@@ -50,7 +50,7 @@ def last_words(content: dict): # of a message: 'text', or 'data' with 'text/html
     lines = re.split(r"[\n\r]+", re.sub(r"\x1b\[[0-9;]*m", "", "".join(text)).strip())
     return lines[-1].strip()
 
-# %% ../nbs/49_notebooks.ipynb #49260508
+# %% ../nbs/49_notebooks.ipynb #3dac3a7f
 def _words_of_html(html):
     "The newest row of a table, each cell with its heading, and the labels of progress bars."
     plain = lambda s: unescape(re.sub(r"<[^>]*>", "", s)).strip()
@@ -59,7 +59,10 @@ def _words_of_html(html):
     cells = [plain(c) for c in re.findall(r"<td\b.*?>(.*?)</td>", html, re.S)]
     row = cells[-len(heads):] if heads else []
     bars = [plain(b) for b in re.findall(r"</progress>(.*?)</div>", html, re.S)]
-    said = [f"{h} {c}" for h, c in zip(heads, row) if h not in ("train_loss", "valid_loss", "time")]
+    short = lambda c: f"{float(c):.4g}" if re.fullmatch(r"\d+\.\d+", c) else c
+    unit = {"psnr": " dB"}
+    said = [f"{h} {short(c)}{unit.get(h, '')}" for h, c in zip(heads, row)
+            if h not in ("train_loss", "valid_loss", "time")]
     return ", ".join([*said, *bars[:1]])
 
 # %% ../nbs/49_notebooks.ipynb #38e893c9

@@ -7,7 +7,7 @@ __all__ = ['find_inputs', 'is_folder', 'check_names', 'names_in', 'may_write', '
            'image_bytes', 'say', 'say_all', 'Bar', 'image_rows', 'encode_files', 'codec_for', 'decode_files',
            'describe_files', 'compared', 'compare_files']
 
-# %% ../../nbs/codec/34_commands.ipynb #162fe136
+# %% ../../nbs/codec/34_commands.ipynb #814bf407
 import glob
 import io
 import os
@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from fastcore.meta import delegates
 from PIL import Image
+from ..evaluation import rivals # models with its quantisers can be loaded # noqa: F401
 from ..images import plot_style, show_grid
 from ..images import psnr as image_psnr # `psnr` is an option
 from ..pretrained import shipped_models

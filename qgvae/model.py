@@ -176,7 +176,7 @@ def forward(self: Tokenizer,
     y = self.render(q if keep is None else keep_prefix(q, keep))
     return Reconstruction(y, tokens, q, codebook_loss, commitment_loss)
 
-# %% ../nbs/method/07_model.ipynb #8d2e8827
+# %% ../nbs/method/07_model.ipynb #86a2bbb3
 @dataclass(frozen=True)
 class VQVAEConfig(TokenizerConfig):
     "Config of the baseline `VQVAE`: one token per position of the grid, one shared codebook."
@@ -194,8 +194,8 @@ class VQVAEConfig(TokenizerConfig):
         super().__post_init__()
         if self.quantizer not in quantizers:
             known = ", ".join(map(repr, quantizers))
-            raise ValueError(f"quantizer must be one of {known}, got {self.quantizer!r} (the quantisers "
-                             "of others come with `import qgvae.evaluation.rivals`)")
+            raise ValueError(f"quantizer must be one of {known}, got {self.quantizer!r} (others "
+                             "are registered by `import qgvae.evaluation.rivals`)")
         check = getattr(quantizers[self.quantizer], "check", None)
         if check is not None: check(self.n_words, self.dim)
 

@@ -279,7 +279,7 @@ def read_record(self: TokenCodec,
     record = Record(tokens, k, size, (start, pos, end), checked=len(check) == 3)
     return record, end + len(check), crc24(check, crc)
 
-# %% ../../nbs/codec/31_bitstream.ipynb #8d31b8e7
+# %% ../../nbs/codec/31_bitstream.ipynb #569a7ef2
 @patch
 def check_header(self: TokenCodec,
                  h: Header): # of a file
@@ -290,7 +290,7 @@ def check_header(self: TokenCodec,
         raise BitstreamError(f"{needs}: this model has no tables, "
                              "codec.safetensors is missing in its folder")
     mine = self.ids[h.method][:3]
-    if h.fingerprint != mine: raise BitstreamError(f"{needs}, the given have {mine.hex()}")
+    if h.fingerprint != mine: raise BitstreamError(f"{needs}, but the given one is {mine.hex()}")
     if h.keep is not None and h.keep > self.n_tokens:
         raise BitstreamError(f"damaged: {h.keep} tokens, but the model has {self.n_tokens}")
 

@@ -8,7 +8,7 @@ lie in --out already are not made again, so a series that was stopped goes on wh
 """
 import argparse
 from pathlib import Path
-from qgvae.evaluation.results import commands, rerun
+from qgvae.evaluation.results import rerun, rerun_commands
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("folder", type=Path, help="result files of trainings")
@@ -20,6 +20,6 @@ p.add_argument("--device", help="cpu, cuda ... (default: a GPU if there is one)"
 a = p.parse_args()
 
 try:
-    if a.list: print(*commands(a.folder, a.out).values(), sep="\n")
+    if a.list: print(*rerun_commands(a.folder, a.out).values(), sep="\n")
     else: rerun(a.folder, a.out, a.minutes, a.root, a.device, say=lambda text: print(text, flush=True))
 except ValueError as e: p.error(str(e))

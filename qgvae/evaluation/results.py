@@ -6,7 +6,7 @@
 __all__ = ['data_titles', 'kind_titles', 'code_columns', 'number', 'markdown_table', 'all_tokens', 'code_size', 'how_long',
            'published_row', 'measured_rows', 'code_table', 'settings', 'quality', 'check_alike', 'deviations',
            'plot_ablation', 'needed_settings', 'is_training', 'train_arguments', 'train_command', 'eval_command',
-           'commands', 'rerun']
+           'rerun_commands', 'rerun']
 
 # %% ../../nbs/evaluation/26_results.ipynb #8b5dde4c
 import json
@@ -265,9 +265,9 @@ def eval_command(name: str, # of the result file
                protocol=protocols[0] if len(protocols) == 1 else None)
     return shlex.join(["qgvae", "eval", result["model"], *_options(how), "-o", f"{folder}/{name}.json"])
 
-# %% ../../nbs/evaluation/26_results.ipynb #3c5c67f1
-def commands(folder: str | Path, # of result files of trainings and of `qgvae eval`
-             out: str | Path = "runs"): # folder of the new result files
+# %% ../../nbs/evaluation/26_results.ipynb #954a0c4c
+def rerun_commands(folder: str | Path, # of result files of trainings and of `qgvae eval`
+                   out: str | Path = "runs"): # folder of the new result files
     "{name: command line} that make the files of a folder again; files of other kinds are left out."
     found = {}
     for name, r in read_results(folder).items():

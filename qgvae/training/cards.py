@@ -70,14 +70,18 @@ def model_card(result: dict, # what `train` writes to result.json
     if note: body += ["", note]
     return "\n".join(["---", *front, "---", *body, ""])
 
-# %% ../../nbs/training/18a_cards.ipynb #00ee2682
+# %% ../../nbs/training/18a_cards.ipynb #0256e1ab
 _only_digits = "It knows nothing but digits: other images come out as something like digits."
 _mnist = ("The images are MNIST's (by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, "
           "CC BY-SA 3.0), 5,000 of the training set kept for validation. " + _only_digits)
-_cifar10 = ("The images are CIFAR-10's (collected by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton), "
-            "a twelfth of the training set kept for validation. One core of a CPU trained it, for want of "
-            "a GPU: a model trained on one will take its place, and then files that this one has made "
-            "need this version of the package.")
+_cifar10_images = ("The images are CIFAR-10's (collected by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton), "
+                   "a twelfth of the training set kept for validation. ")
+_cifar10 = _cifar10_images + ("One core of a CPU trained it, for want of a GPU: a model trained on one will take its "
+                              "place, and then files that this one has made need this version of the package.")
+_fourier = ("Its dials: all tokens read one feature map, each through a head and a codebook of its own, and they began "
+            "as the cosines of a Fourier transform (`maps=1`, `start='fourier'`). One core of a CPU trained it; the "
+            "minutes are those of its processor time. Searched tokens decode better than the encoder's: "
+            "`Codec.encode(..., effort=2)`. The name carries a version: files of this model stay readable.")
 _shared = " The minutes are those of the clock; the core had other work to do, too."
 CARD_NOTES = { # {name of a shipped model: note}; a module with another kind adds its own
     "digits": ("The images are the embedded digits, a sample of MNIST (by Yann LeCun, Corinna Cortes "
@@ -86,6 +90,7 @@ CARD_NOTES = { # {name of a shipped model: note}; a module with another kind add
     "mnist-ordered": _mnist,
     "cifar10": _cifar10,
     "cifar10-ordered": _cifar10 + _shared,
+    "cifar10-v2": _cifar10_images + _fourier,
 }
 
 # %% ../../nbs/training/18a_cards.ipynb #8b597baf

@@ -80,14 +80,15 @@ async function look(tab, name) {
     await Promise.all([...document.images].map(o => o.decode().catch(() => 0)));
     const main = document.querySelector('main') || document.body, wide = o => o.scrollWidth > o.clientWidth + 1;
     const hidden = o => o.closest('[aria-hidden=true], [role=presentation]');
-    const first = main.querySelector('.cell, h2, h3, pre');
+    const first = [...main.querySelectorAll('h2, h3, pre.sourceCode, .quarto-figure')].find(o => !o.closest('details'));
     const before = o => !first || (o.compareDocumentPosition(first) & Node.DOCUMENT_POSITION_FOLLOWING);
     return {
       links: [...document.links].map(o => o.href), ids: [...document.querySelectorAll('[id]')].map(o => o.id),
       images: [...document.images].map(o => [o.src.slice(0, 80), o.naturalWidth, !!o.alt?.trim() || !!hidden(o)]),
       title: document.querySelector('h1')?.innerText.trim(), head: document.title.trim(),
       intro: [...main.querySelectorAll('p')].filter(o => before(o) && !o.closest('.page-note')).map(o => o.innerText).join(' ').length,
-      errors: [...document.querySelectorAll('.cell-output-error, .cell-output-stderr')].map(o => o.innerText.slice(0, 120)),
+      errors: [...document.querySelectorAll('.cell-output-error, .cell-output-stderr')].filter(o =>
+        o.matches('.cell-output-error') || /Traceback|Error:|(^|\s)\/(tmp|root|home|work)\//.test(o.innerText)).map(o => o.innerText.slice(0, 120)),
       raw: (main.innerText.match(/\\\(|\\\[|\$\$|:::/g) || []).length - [...main.querySelectorAll('pre, code')].reduce((n, o) =>
         n + (o.closest('pre') === o || !o.closest('pre') ? (o.innerText.match(/\\\(|\\\[|\$\$|:::/g) || []).length : 0), 0),
       unfolded: [...main.querySelectorAll('.cell pre.sourceCode')].filter(o => !o.closest('details')).length,

@@ -23,6 +23,7 @@ from ..images import plot_style, show_grid
 from ..records import device_name, write_result, write_whole
 from .datasets import IMAGE_SETS
 from .callbacks import StopGently, on_first, processes
+from .observers import snapshot_label
 from .recipes import Recipe, TokenizerRecipe
 from .learner import epochs_done, fit, make_learner, report
 from .checkpoints import Checkpoint, load_checkpoint, stateful
@@ -125,7 +126,7 @@ def write(self: Sheet):
     last = len(drawn) - 1
     picked = [drawn[i * last // max(1, min(4, last))] for i in range(min(5, len(drawn)))]
     images = torch.cat([self.snapshots.images, *[row["images"] for row in picked]])
-    titles = ["original", *[f"batch {row['batches']:,}" for row in picked]]
+    titles = ["original", *map(snapshot_label, picked)]
     try: write_whole(self.path, _png(show_grid(images, len(self.snapshots.images), titles)))
     except OSError as e: self.say(f"{self.path} cannot be written ({e})")
 

@@ -77,7 +77,7 @@ class GlobalProjection(nn.Module):
         if start != "random":
             self.weight.data.copy_(start_functions(start, self.heads, dim, size).mT)
 
-# %% ../nbs/method/03_projection.ipynb #fe3fb897
+# %% ../nbs/method/03_projection.ipynb #4dc07c28
 @patch
 def forward(self: GlobalProjection,
             maps): # (B, M, h, w) float
@@ -88,7 +88,7 @@ def forward(self: GlobalProjection,
     groups = min(self.maps, self.heads)
     with torch.autocast(maps.device.type, enabled=False):
         x = maps.float().flatten(2).unflatten(1, (groups, -1)) # (B, g, M/g, P)
-        z = torch.einsum("bgmp,gkpd->bgmkd", x, self.weight.unflatten(0, (groups, -1)))
+        z = torch.einsum("bgmp,gkpd->bgmkd", x, self.weight.float().unflatten(0, (groups, -1)))
         z = z + self.bias.view(groups, 1, -1, self.bias.shape[-1]) # (B, g, M/g, H/g, D)
         return z.flatten(1, 3)
 
@@ -111,7 +111,7 @@ class GlobalUnprojection(nn.Module):
         self.bias = nn.Parameter(torch.zeros(min(self.maps, self.heads), 1, P)) # one per group
         if start != "random": self.weight.data.copy_(start_functions(start, self.heads, dim, size))
 
-# %% ../nbs/method/03_projection.ipynb #9dabd928
+# %% ../nbs/method/03_projection.ipynb #081962b3
 @patch
 def forward(self: GlobalUnprojection,
             z): # (B, N, D) float
@@ -122,5 +122,5 @@ def forward(self: GlobalUnprojection,
     groups = min(self.maps, self.heads)
     with torch.autocast(z.device.type, enabled=False):
         x = z.float().unflatten(1, (groups, self.maps // groups, -1)) # (B, g, M/g, H/g, D)
-        y = torch.einsum("bgmkd,gkdp->bgmp", x, self.weight.unflatten(0, (groups, -1)))
+        y = torch.einsum("bgmkd,gkdp->bgmp", x, self.weight.float().unflatten(0, (groups, -1)))
         return (y + self.bias).flatten(1, 2).unflatten(2, self.size)

@@ -22,7 +22,7 @@ from .generation.sampling import ImageGenerator
 from .images import tile
 from .training import runs
 from .training.callbacks import TrainingDiverged
-from .training.pictures import to_pil
+from .training.opening import to_pil
 from .training.plans import find_recipe
 from .training.recipes import recipes
 

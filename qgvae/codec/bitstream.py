@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from .coders import BitstreamError, PackedTokens, RangeTokens, check_frequencies
-from ..training.pictures import FITS
+from ..training.opening import FITS
 
 # %% ../../nbs/codec/31_bitstream.ipynb #b9d5801b
 def _crc_table(width, poly):

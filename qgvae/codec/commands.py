@@ -23,7 +23,7 @@ from ..images import plot_style, show_grid
 from ..images import psnr as image_psnr # `psnr` is an option
 from ..pretrained import shipped_models
 from ..records import write_whole
-from ..training.pictures import FITS, find_files, image_suffixes, restore_image, to_pil
+from ..training.opening import FITS, find_files, image_suffixes, restore_image, to_pil
 from .bitstream import read_header
 from .coders import BitstreamError
 from .files import Codec, parts

@@ -24,7 +24,7 @@ from safetensors.torch import save
 from .search import as_effort, halves, search
 from .bitstream import TokenCodec, Unpacked, read_header, write_varint
 from .coders import frequencies
-from ..training.pictures import fit_image, open_image, restore_image, to_pil
+from ..training.opening import fit_image, open_image, restore_image, to_pil
 from ..images import psnr as image_psnr# `psnr` is an argument below
 from ..images import to_float
 from ..model import check_images

@@ -117,7 +117,7 @@ class CosineQuantizer(EMAQuantizer):
     "Moving averages on the unit sphere: vectors and words have length 1."
     cosine = True
 
-# %% ../../nbs/evaluation/25_rivals.ipynb #d8bfdd60
+# %% ../../nbs/evaluation/25_rivals.ipynb #a08e6ff8
 class SimVQQuantizer(LibraryQuantizer):
     "Words that are a linear map of a fixed random table (Zhu et al. 2024); gradients are rotated."
     def build(self, lib): return lib.SimVQ(self.dim, self.n_words)
@@ -125,7 +125,7 @@ class SimVQQuantizer(LibraryQuantizer):
     @property
     def codebook(self): return self.library.codebook[None]                         # (1, K, D)
 
-    def assign(self, z): return self.library(z)[:2]
+    def assign(self, z): return self.library(z.to(next(self.parameters()).dtype))[:2]
 
     def losses(self, z, e): return F.mse_loss(e, z.detach()), F.mse_loss(z, e.detach())
 

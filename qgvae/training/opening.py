@@ -73,7 +73,7 @@ def _opened(source, channels, name):
         im = Image.alpha_composite(Image.new("RGBA", im.size, "white"), im.convert("RGBA"))
     return Opened(im.convert("L" if channels == 1 else "RGB"), frames, channels == 1 and _coloured(im))
 
-# %% ../../nbs/training/10_opening.ipynb #376a4b71
+# %% ../../nbs/training/10_opening.ipynb #d4f0559a
 def open_noted(source, # path, bytes, open file, PIL image, or array (H, W) or (H, W, 1, 3 or 4)
                channels: int): # 1: gray, 3: RGB
     "The image as `Opened`. A ValueError names what cannot be read."
@@ -81,8 +81,8 @@ def open_noted(source, # path, bytes, open file, PIL image, or array (H, W) or (
     name = str(source) if isinstance(source, (str, Path)) else "image"
     try: return _opened(source, channels, name)
     except Image.UnidentifiedImageError:
-        formats = ", ".join(_known_formats())
-        raise ValueError(f"{name}: not an image that can be read (none of the formats {formats})") from None
+        raise ValueError(f"{name}: not an image that can be read (none of the formats that are opened: PNG, JPEG, "
+                         "WebP, TIFF, GIF, BMP and some more)") from None
     except Exception as e:
         if isinstance(e, ValueError) and str(e).startswith(f"{name}: "): raise
         why = e.strerror if isinstance(e, OSError) and e.strerror else e or type(e).__name__

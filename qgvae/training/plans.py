@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['RUN_FILES', 'folder_recipe', 'find_recipe', 'Plan', 'new_plan', 'read_plan', 'resumed_plan', 'make_plan']
 
-# %% ../../nbs/training/18_plans.ipynb #e67f3f80
+# %% ../../nbs/training/18_plans.ipynb #e20b58b6
 import json
 import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from ..model import QGVAEConfig
-from .pictures import find_images
+from .opening import find_images
 from .recipes import Recipe, TokenizerRecipe, recipes
 
 # %% ../../nbs/training/18_plans.ipynb #435a45ff

@@ -44,10 +44,10 @@ def device_name(device: torch.device):
     name = models[0] if models else platform.processor()
     return f"{name}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
-# %% ../nbs/method/09_records.ipynb #c6ec6646
+# %% ../nbs/method/09_records.ipynb #f4e518d7
 def git_commit():
     "The commit of the clone that qgvae comes from, a + behind it if files have changed; None: no clone."
-    command = ["git", "-C", str(files("qgvae"))]
+    command = ["git", "--no-optional-locks", "-C", str(files("qgvae"))]     # it only reads
     git = lambda *a: subprocess.run([*command, *a], capture_output=True, text=True)
     try:
         ours = git("ls-files", "--error-unmatch", "model.py")

@@ -85,7 +85,9 @@ def _holder(folder, patience):
     until = time.monotonic() + patience
     while time.monotonic() < until:
         time.sleep(0.1)
-        try: return "process {process} on {host} since {since}".format(**json.loads((folder/".holder.json").read_text()))
+        try:
+            who = json.loads((folder/".holder.json").read_text())
+            return "process {process} on {host} since {since}".format(**who)
         except (OSError, ValueError, LookupError, TypeError): pass
     return "another process"
 
@@ -100,7 +102,8 @@ def hold_folder(folder: str | Path, # made if it is missing, and removed if noth
     try: lock.acquire(blocking=False)
     except Timeout:
         who = _holder(folder, patience)
-        raise ValueError(f"{folder} is in use by {who}: wait for its end, or name another folder") from None
+        why = f"{folder} is in use by {who}: wait for its end, or name another folder"
+        raise ValueError(why) from None
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         write_result(holder, dict(process=os.getpid(), host=platform.node(), since=since))

@@ -109,7 +109,8 @@ def hold_folder(folder: str | Path, # made if it is missing, and removed if noth
         write_result(holder, dict(process=os.getpid(), host=platform.node(), since=since))
         yield
     finally:
-        for f in (holder, folder/".lock"): f.unlink(missing_ok=True)
+        for f in (holder, folder/".lock"):
+            with suppress(OSError): f.unlink()
         lock.release()
         if new:
             with suppress(OSError): folder.rmdir()      # it is not empty, or gone

@@ -10,7 +10,7 @@ __all__ = ['RUN_FILES', 'folder_recipe', 'find_recipe', 'Plan', 'new_plan', 'wri
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args, get_type_hints
 from ..records import write_result

@@ -99,7 +99,7 @@ def write_plan(out: Path, # folder of the run
                plan: Plan):
     "Write `run.json`, whole."
     saved = asdict(plan)
-    write_result(out/"run.json", saved | dict(sha256=_checksum(saved)))
+    write_result(out/"run.json", dict(sha256=_checksum(saved)) | saved)     # first, so that no cut can lose it unseen
 
 # %% ../../nbs/training/18_plans.ipynb #b0416e85
 def _check_types(plan):

@@ -6,7 +6,7 @@
 __all__ = ['RUN_FILES', 'folder_recipe', 'find_recipe', 'Plan', 'new_plan', 'write_plan', 'read_plan', 'resumed_plan',
            'make_plan']
 
-# %% ../../nbs/training/18_plans.ipynb #949832fb
+# %% ../../nbs/training/18_plans.ipynb #3e325ef9
 import hashlib
 import json
 import math
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 from ..records import write_result
 from ..model import QGVAEConfig
-from .pictures import find_images
+from .opening import find_images
 from .recipes import Recipe, TokenizerRecipe, recipes
 
 # %% ../../nbs/training/18_plans.ipynb #435a45ff
@@ -48,9 +48,9 @@ def find_recipe(what, # a `Recipe`, a name in `recipes`, or a folder of images
     names = ", ".join(recipes)
     raise ValueError(f"{str(what)!r} is neither a recipe nor a folder of images; the recipes are {names}")
 
-# %% ../../nbs/training/18_plans.ipynb #dd198889
+# %% ../../nbs/training/18_plans.ipynb #969d4e43
 RUN_FILES = ("run.json", "checkpoint.safetensors", "reconstructions.png",
-             "config.json", "model.safetensors", "README.md", "result.json")
+             "config.json", "model.safetensors", "README.md", "SHA256SUMS", "result.json")
 
 @dataclass
 class Plan:

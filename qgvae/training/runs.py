@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EpochLines', 'Sheet', 'round_weights', 'write_run', 'train']
 
-# %% ../../nbs/training/19_runs.ipynb #0633f4ec
+# %% ../../nbs/training/19_runs.ipynb #6d2a138a
 import io
 import json
 import os
@@ -21,10 +21,11 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastcore.basics import patch
 from ..images import plot_style, show_grid
+from ..pretrained import sums
 from ..records import device_name, hold_folder, write_result, write_whole
 from .datasets import IMAGE_SETS
 from .callbacks import StopGently, on_first, processes
-from .observers import HowFar
+from .observers import HowFar, snapshot_label
 from .recipes import Recipe, TokenizerRecipe
 from .learner import epochs_done, fit, make_learner, report
 from .checkpoints import Checkpoint, load_checkpoint, stateful
@@ -129,7 +130,7 @@ def write(self: Sheet):
     last = len(drawn) - 1
     picked = [drawn[i * last // max(1, min(4, last))] for i in range(min(5, len(drawn)))]
     images = torch.cat([self.snapshots.images, *[row["images"] for row in picked]])
-    titles = ["original", *[f"batch {row['batches']:,}" for row in picked]]
+    titles = ["original", *map(snapshot_label, picked)]
     try: write_whole(self.path, _png(show_grid(images, len(self.snapshots.images), titles)))
     except OSError as e: self.say(f"{self.path} cannot be written ({e})")
 
@@ -154,7 +155,15 @@ def _write_model(model, out, half):
         except Exception as e: raise OSError(f"the model cannot be written to {d}: {e}") from e
         for f in ("config.json", "model.safetensors"): write_whole(out/f, (Path(d)/f).read_bytes())
 
-# %% ../../nbs/training/19_runs.ipynb #28330f77
+# %% ../../nbs/training/19_runs.ipynb #771bef0b
+@patch
+def write_tables(self: Recipe,
+                 model, # trained, in eval mode
+                 examples, # the training examples
+                 folder): # of the run
+    "Nothing, for most kinds of model."
+
+# %% ../../nbs/training/19_runs.ipynb #b19a6b70
 def write_run(learn: Learner, # after `fit`
               out: Path, # folder of the run
               plan: Plan,
@@ -166,6 +175,8 @@ def write_run(learn: Learner, # after `fit`
     if plan.half: result["weights"] = "float16"
     _write_model(learn.model, out, plan.half)
     write_whole(out/"README.md", model_card(result, out).encode())
+    learn.recipe.write_tables(learn.model, learn.data, out)
+    write_whole(out/"SHA256SUMS", sums(out).encode())
     if result_file: write_result(result_file, result)
     write_result(out/"result.json", result)
     (out/"checkpoint.safetensors").unlink(missing_ok=True)
@@ -179,12 +190,11 @@ def _held(out):
         on_first(lambda: stack.enter_context(hold_folder(out)))
         yield
 
-# %% ../../nbs/training/19_runs.ipynb #39f4c488
+# %% ../../nbs/training/19_runs.ipynb #770073a3
 def _begin_run(out, plan, resume):
     "Clear the folder for a new run, and what a killed process has left; write what is to be done."
-    of_the_model_before = ("SHA256SUMS", "codec.safetensors")    # if it had them
     if not resume:
-        for f in (*RUN_FILES, *of_the_model_before): (out/f).unlink(missing_ok=True)
+        for f in (*RUN_FILES, "codec.safetensors"): (out/f).unlink(missing_ok=True)
     for part in out.glob(".*.part"): part.unlink(missing_ok=True)
     write_plan(out, plan)
 

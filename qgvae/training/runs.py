@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EpochLines', 'Sheet', 'round_weights', 'write_run', 'train']
 
-# %% ../../nbs/training/19_runs.ipynb #0633f4ec
+# %% ../../nbs/training/19_runs.ipynb #6d2a138a
 import io
 import json
 import os
@@ -21,10 +21,11 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastcore.basics import patch
 from ..images import plot_style, show_grid
+from ..pretrained import sums
 from ..records import device_name, hold_folder, write_result, write_whole
 from .datasets import IMAGE_SETS
 from .callbacks import StopGently, on_first, processes
-from .observers import HowFar
+from .observers import HowFar, snapshot_label
 from .recipes import Recipe, TokenizerRecipe
 from .learner import epochs_done, fit, make_learner, report
 from .checkpoints import Checkpoint, load_checkpoint, stateful
@@ -214,6 +215,14 @@ def _held(out):
     with ExitStack() as stack:
         on_first(lambda: stack.enter_context(hold_folder(out)))
         yield
+
+# %% ../../nbs/training/19_runs.ipynb #770073a3
+def _begin_run(out, plan, resume):
+    "Clear the folder for a new run, and what a killed process has left; write what is to be done."
+    if not resume:
+        for f in (*RUN_FILES, "codec.safetensors"): (out/f).unlink(missing_ok=True)
+    for part in out.glob(".*.part"): part.unlink(missing_ok=True)
+    write_plan(out, plan)
 
 # %% ../../nbs/training/19_runs.ipynb #39f4c488
 def _begin_run(out, plan, resume):

@@ -102,7 +102,7 @@ class Search:
                  **goal): # aim, prefixes and half of `Goal`
         quantizer = model.quantizer
         N = quantizer.n_tokens
-        self.words = quantizer.codebook[torch.arange(N) // (N // quantizer.codebooks)]  # (N, K, D)
+        self.words = quantizer.codebook.float()[torch.arange(N) // (N // quantizer.codebooks)]  # (N, K, D)
         self.near = (model.embed(x)[0, :, None] - self.words).square().sum(-1)  # (N, K)
         self.tokens, self.q = tokens.clone(), self.words[torch.arange(N), tokens]  # (N,), (N, D)
         self.goal = Goal(model, x, self.q, **goal)
@@ -211,8 +211,7 @@ def search(model: Tokenizer, # in eval mode
     "Better tokens for images, never worse than the start, as `Searched`."
     if model.training: raise ValueError("search: call model.eval() first")
     effort, last = as_effort(effort), max(prefixes or [model.config.n_tokens])
-    tokens = model.encode(x) if tokens is None else tokens.long()
-    _check_search(model, x, tokens, prefixes)
+    tokens = _check_search(model, x, model.encode(x) if tokens is None else tokens, prefixes)
     found = Searched(tokens.clone(), torch.ones(len(x)), torch.zeros(len(x), dtype=torch.long))
     if effort is None: return found
     goal = dict(aim=aim, prefixes=prefixes, half=bf16_pays(model))
@@ -230,13 +229,14 @@ def search(model: Tokenizer, # in eval mode
 
 # %% ../../nbs/codec/32_search.ipynb #c91cbc9e
 def _check_search(model, x, tokens, prefixes):
-    "Raise a ValueError for what cannot be searched."
+    "(B, N) long: the tokens. A ValueError for what cannot be searched."
     N = model.config.n_tokens
     check_images(x, model.config)
-    check_tokens(tokens, model.config)
+    tokens = check_tokens(tokens, model.config)
     if tokens.shape != (len(x), N):
         raise ValueError(f"search: tokens must be ({len(x)}, {N}), a row for each image, "
                          f"got {tuple(tokens.shape)}")
-    if prefixes is None: return
+    if prefixes is None: return tokens
     if not prefixes or not all(1 <= k <= N and w > 0 for k, w in prefixes.items()):
         raise ValueError(f"search: prefixes must be {{k: weight > 0}} with k in 1..{N}, got {prefixes}")
+    return tokens

@@ -11,7 +11,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from ..model import QGVAEConfig
-from .pictures import find_images
+from .opening import find_images
 from .recipes import Recipe, TokenizerRecipe, recipes
 
 # %% ../../nbs/training/18_plans.ipynb #435a45ff

@@ -123,7 +123,7 @@ def _call(argv):
         except KeyboardInterrupt: status = say("interrupted") or 130
     return status
 
-# %% ../nbs/50_cli.ipynb #151a13c0
+# %% ../nbs/50_cli.ipynb #44e93bb8
 def main(argv: list | None = None): # arguments; None: those of the command line
     """The command `qgvae`. Returns the exit status: 0 if all went well, 1 if the work failed, 2 if it could not
     start, 130 if it was interrupted, 141 if nobody reads what it says."""
@@ -131,5 +131,5 @@ def main(argv: list | None = None): # arguments; None: those of the command line
         try: return _call(sys.argv[1:] if argv is None else argv)
         finally: sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())          # nothing is left to be written at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # for what is still to be written
         return 141

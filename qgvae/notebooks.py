@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from fastcore.basics import patch
 
-# %% ../nbs/49_notebooks.ipynb #f059e6d6
+# %% ../nbs/49_notebooks.ipynb #89d8eabc
 def find_demo(start: str | Path = ".", # folder to start from
               package: str | Path | None = None): # folder of the package; None: of this one
     "The path of `nbs/demo.ipynb` in `start` or a folder above it, else of the package's `demo.ipynb`."
@@ -26,7 +26,8 @@ def find_demo(start: str | Path = ".", # folder to start from
     clones = [folder/"nbs"/"demo.ipynb" for folder in (start, *start.parents, package.parent)]
     for p in (*clones, package/"demo.ipynb"):
         if p.is_file(): return p
-    raise ValueError(f"no nbs/demo.ipynb in {start} or above it, and none in the package: name a notebook with --notebook")
+    raise ValueError(f"no nbs/demo.ipynb in {start} or above it, and none in the package: "
+                     "name a notebook with --notebook")
 
 # %% ../nbs/49_notebooks.ipynb #e3ef604b
 def cell_names(cells: list): # of a notebook: each with 'cell_type' and 'source'
@@ -169,9 +170,9 @@ def last_picture(nb): # executed notebook
         for o in reversed(cell.get("outputs", [])):
             if png := o.get("data", {}).get("image/png"): return base64.b64decode(png)
 
-# %% ../nbs/49_notebooks.ipynb #403b2e18
+# %% ../nbs/49_notebooks.ipynb #f1096197
 def demo(*,
-         notebook: str | Path | None = None, # notebook to run (default: the demo of the clone around you, or of the package)
+         notebook: str | Path | None = None, # notebook to run (default: the demo of the clone around you, or the package's)
          out: str | Path = "demo_out", # folder for the executed notebook and its picture
          minutes: float | None = None): # training time, > 0 (default: what the notebook takes by itself)
     """Run the demo notebook without a browser, with a line per cell, and say where its results lie.

@@ -7,7 +7,7 @@ __all__ = ['find_inputs', 'is_folder', 'check_names', 'names_in', 'may_write', '
            'image_bytes', 'say', 'say_all', 'Bar', 'image_rows', 'encode_files', 'codec_for', 'decode_files',
            'describe_files', 'compared', 'compare_files']
 
-# %% ../../nbs/codec/34_commands.ipynb #814bf407
+# %% ../../nbs/codec/34_commands.ipynb #028a5b9a
 import glob
 import io
 import os
@@ -23,10 +23,11 @@ from ..images import plot_style, show_grid
 from ..images import psnr as image_psnr # `psnr` is an option
 from ..pretrained import shipped_models
 from ..records import write_whole
-from ..training.pictures import FITS, find_files, image_suffixes, restore_image, to_pil
-from .bitstream import read_header
+from ..training.pictures import FITS, find_files, image_suffixes
+from .bitstream import MAX_PIXELS, read_header
 from .coders import BitstreamError
-from .files import Codec, parts
+from .files import Codec
+from .parts import parts
 
 # %% ../../nbs/codec/34_commands.ipynb #ff4a3a1f
 def find_inputs(names: list, # files, folders, patterns, or '-'
@@ -245,24 +246,23 @@ def _read_all(inputs, outs, each, suffix, force):
     may_write([o for o in names if str(o) != "-"], force)
     return found
 
-# %% ../../nbs/codec/34_commands.ipynb #e905332c
+# %% ../../nbs/codec/34_commands.ipynb #641401ad
 def _write_images(codec, unpacked, target, tokens, model_size, suffix):
     "Write the images of one file, numbered if it is one of many; their names."
-    n, fit = unpacked.header.n, unpacked.header.fit
-    targets = _numbered(target, n, len(unpacked.records), suffix)
-    for r, x, t in zip(unpacked.records, codec.images(unpacked, tokens), targets):
-        im = to_pil(x)
-        if r.size and not model_size: im = restore_image(im, r.size, fit)
-        write_file(t, image_bytes(im, suffix))
+    targets = _numbered(target, unpacked.header.n, len(unpacked.records), suffix)
+    for im, t in zip(codec.drawn(unpacked, tokens, model_size), targets): write_file(t, image_bytes(im, suffix))
     return targets
 
-# %% ../../nbs/codec/34_commands.ipynb #ac3432da
+# %% ../../nbs/codec/34_commands.ipynb #4be5037f
 def decode_files(inputs: list, # .qgv files: files, folders, patterns, or - for standard input
                  *,
                  out: str, # an image file, a folder (name ending in /), or - for standard output
                  model: str | None = None, # its folder, name or id (default: by the file's fingerprint)
                  tokens: int | None = None, # use only the first so many tokens of each image
                  model_size: bool = False, # leave images at the model's size
+                 strict: bool = False, # refuse a file that is cut
+                 anyway: bool = False, # draw a cut file even if its tokens are not ordered
+                 max_pixels: int = MAX_PIXELS, # refuse a file whose images have more pixels together
                  suffix: str | None = None, # ending of the images: png, webp ... (default: that of the result, or png)
                  force: bool = False): # overwrite what exists
     """Write .qgv files, whole or cut, as images.
@@ -279,20 +279,20 @@ def decode_files(inputs: list, # .qgv files: files, folders, patterns, or - for 
         raise ValueError(f"{len(inputs)} files need a folder: give -o a name that ends in /")
     outs, bar = names_in(out, inputs, suffix) if each else [out], Bar(len(inputs), "decoded")
     for o, target, data in _read_all(inputs, outs, each, suffix, force):
-        lines.append(_decode_one(o, target, data, model, known, (tokens, model_size, suffix)))
+        how = dict(cut="never" if strict else "any" if anyway else "coarser", max_pixels=max_pixels)
+        lines.append(_decode_one(o, target, data, model, known, how, (tokens, model_size, suffix)))
         bar.step()
     bar.clear()
     say_all(lines)
     return int(any(line.startswith("qgvae:") for line in lines))
 
-# %% ../../nbs/codec/34_commands.ipynb #d7fe4d5a
-def _decode_one(source, target, data, model, known, how):
+# %% ../../nbs/codec/34_commands.ipynb #70b41b4d
+def _decode_one(source, target, data, model, known, how, wanted):
     "Write the images of one file; the line that says how that went."
     try:
         if isinstance(data, Exception): raise data
         codec = codec_for(read_header(data), model, known)
-        unpacked = codec.unpack(data)
-        made = _write_images(codec, unpacked, target, *how)
+        made = _write_images(codec, unpacked := codec.read(data, model_size=wanted[1], **how), target, *wanted)
     except (BitstreamError, OSError) as e: return f"qgvae: {_named(source)}: {e}"
     names = "nothing" if not made else made[0] if len(made) == 1 else f"{made[0]} ... {made[-1]}"
     return f"{_named(source)} -> {names}" + (f" ({unpacked.note})" if unpacked.note else "")

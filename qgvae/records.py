@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 import torch
 
-# %% ../nbs/method/09_records.ipynb #540c6319
+# %% ../nbs/method/09_records.ipynb #e4fec36f
 def write_whole(path: str | Path, # its folders are made
                 data: bytes):
     "Write a file so that at any moment, even after a power cut, the old or the new one is there, whole."
@@ -30,6 +30,7 @@ def write_whole(path: str | Path, # its folders are made
             f.flush()
             os.fsync(f.fileno())
         os.replace(part, path)
+    except OSError as e: raise OSError(f"{path} cannot be written: {e.strerror or e}") from e
     finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/method/09_records.ipynb #65431973

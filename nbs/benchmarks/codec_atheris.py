@@ -63,7 +63,8 @@ def one_input(data):
 
 def run(folder, minutes):
     "Executions, how much was covered, inputs that are kept, of a run in a process of its own."
-    args = [f"-max_total_time={round(60 * minutes)}", "-max_len=300", "-timeout=5", "-rss_limit_mb=2048", "-print_final_stats=1"]
+    args = [f"-max_total_time={round(60 * minutes)}", "-max_len=300", "-timeout=5", "-rss_limit_mb=2048",
+            "-print_final_stats=1"]
     said = subprocess.run([sys.executable, __file__, *args, str(folder)], capture_output=True, text=True)
     if said.returncode: sys.exit(said.stderr[-5000:])
     stat = lambda name: int(re.search(rf"stat::{name}:\s+(\d+)", said.stderr)[1])
@@ -79,7 +80,8 @@ def main(minutes):
         if corpus.exists(): seeds += map(bytes.fromhex, corpus.read_text().split())
         for i, o in enumerate(seeds): (all_of_it/f"{i}").write_bytes(o)
         result = run(all_of_it, minutes)
-        subprocess.run([sys.executable, __file__, "-merge=1", str(small), str(all_of_it)], check=True, capture_output=True)
+        merge = [sys.executable, __file__, "-merge=1", str(small), str(all_of_it)]
+        subprocess.run(merge, check=True, capture_output=True)
         kept = sorted((o.read_bytes() for o in small.iterdir()), key=lambda o: (len(o), o))
         write_whole(corpus, "".join(f"{o.hex()}\n" for o in kept).encode())
     result = dict(minutes=minutes, **result, kept=len(kept), failures=0, **provenance())

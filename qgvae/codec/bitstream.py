@@ -6,14 +6,13 @@
 __all__ = ['EXTENDED', 'MARKS', 'MAX_PIXELS', 'crc8', 'crc24', 'write_varint', 'read_varint', 'tables_id', 'Header',
            'write_header', 'read_header', 'TokenCodec', 'with_marks', 'without_marks', 'Record', 'Unpacked']
 
-# %% ../../nbs/codec/31_bitstream.ipynb #f6227c86
+# %% ../../nbs/codec/31_bitstream.ipynb #f92d75f9
 import hashlib
 from typing import NamedTuple
 import numpy as np
-import torch
 from fastcore.basics import patch
 from .coders import BitstreamError, PackedTokens, RangeTokens, check_frequencies
-from ..training.pictures import FITS
+from ..training.opening import FITS
 
 # %% ../../nbs/codec/31_bitstream.ipynb #b9d5801b
 def _crc_table(width, poly):
@@ -64,11 +63,11 @@ def read_varint(data, # bytes
             return value, pos + i + 1
     raise BitstreamError(f"damaged: {what} is not a number as the format writes it")
 
-# %% ../../nbs/codec/31_bitstream.ipynb #da485d78
+# %% ../../nbs/codec/31_bitstream.ipynb #6f7e27aa
 def tables_id(model_id: bytes, # 32 bytes that stand for the model
-              frequencies): # (N, K) int32
+              frequencies): # (N, K) int32, tensor or array
     "32 bytes: SHA-256 of the model's identity and the tables as little-endian int32."
-    return hashlib.sha256(model_id + frequencies.numpy().astype("<i4").tobytes()).digest()
+    return hashlib.sha256(model_id + np.asarray(frequencies).astype("<i4").tobytes()).digest()
 
 # %% ../../nbs/codec/31_bitstream.ipynb #47c88017
 EXTENDED, MARKS = 2, 1 # version of a header with extensions; number of the extension for marks
@@ -101,7 +100,7 @@ def write_header(h: Header):
 def _cut_header(data):
     return BitstreamError(f"cut: the file ends inside its header, after {len(data)} bytes")
 
-# %% ../../nbs/codec/31_bitstream.ipynb #22bd2c95
+# %% ../../nbs/codec/31_bitstream.ipynb #aa7956a1
 def _header_end(data):
     "Where the extensions end of a header of version 2 or later whose check holds; None in version 1."
     if not isinstance(data, (bytes, bytearray)):
@@ -113,8 +112,7 @@ def _header_end(data):
     if len(data) < 3: raise _cut_header(data)
     if not (version := data[2] >> 4): raise BitstreamError("damaged: there is no version 0 of the format")
     if version == 1: return None
-    if len(data) < 7 or len(data) < 8 + data[6]: raise _cut_header(data)
-    end = 7 + data[6]
+    if len(data) < 7 or len(data) <= (end := 7 + data[6]): raise _cut_header(data)
     if crc8(data[:end]) != data[end]: raise BitstreamError("damaged: the check of the header fails")
     if version > EXTENDED:
         raise BitstreamError(f"written in version {version} of the format, "
@@ -277,22 +275,24 @@ def write_record(self: TokenCodec,
     out, crc = with_marks(out + self.coders[h.method].write(row), h.marks, crc)
     return out + crc.to_bytes(3, "big"), crc
 
-# %% ../../nbs/codec/31_bitstream.ipynb #46737267
+# %% ../../nbs/codec/31_bitstream.ipynb #de732653
 class Record(NamedTuple):
     "One image of a file."
-    tokens: torch.Tensor # (k,) long: those that have arrived
+    tokens: np.ndarray # (k,) int64: those that have arrived
     keep: int # number of tokens that it should have
     size: tuple | None # (w, h) of the original
     spans: tuple # positions where the record, its tokens and its check begin
     checked: bool # its check has arrived and holds
 
-# %% ../../nbs/codec/31_bitstream.ipynb #e4bfb03a
+# %% ../../nbs/codec/31_bitstream.ipynb #2112f5cc
 class Unpacked(NamedTuple):
     "What `TokenCodec.unpack` has read."
     header: Header
     records: list # a `Record` per image that has arrived
     @property
-    def tokens(self): return [r.tokens for r in self.records]
+    def tokens(self):
+        import torch                                         # who only looks into a file does without it
+        return [torch.from_numpy(r.tokens) for r in self.records]
     @property
     def complete(self): return len(self.records) == self.header.n and self.records[-1].checked
 
@@ -336,7 +336,7 @@ def _read_body(self: TokenCodec, body, h):
     tokens, used = self.coders[h.method].read(body[first:], k)
     return k, size, first, tokens, None if used is None else first + used
 
-# %% ../../nbs/codec/31_bitstream.ipynb #e735eaaf
+# %% ../../nbs/codec/31_bitstream.ipynb #841116f9
 @patch
 def read_record(self: TokenCodec,
                 data, # bytes of the file
@@ -359,7 +359,7 @@ def read_record(self: TokenCodec,
     again, crc = with_marks(body, m, crc)
     if data[pos:pos + len(again)] != again: raise BitstreamError("damaged: a mark fails")
     if checked and crc.to_bytes(3, "big") != check: raise BitstreamError("damaged: the check fails")
-    tokens = torch.from_numpy(np.array(tokens, dtype=np.int64))
+    tokens = np.array(tokens, dtype=np.int64)
     record = Record(tokens, k, size, (pos, after(first), min(end, len(data))), checked)
     return record, end + len(check), crc
 

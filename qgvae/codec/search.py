@@ -81,7 +81,7 @@ def as_effort(effort: int | Effort): # 0..3, or your own
         raise ValueError(f"effort must be 0 (no search) to {most}, or an Effort, got {effort!r}")
     return EFFORTS[effort]
 
-# %% ../../nbs/codec/32_search.ipynb #c4b5d92a
+# %% ../../nbs/codec/32_search.ipynb #77b5d0f2
 class Search:
     "The search for the tokens of one image."
     def __init__(self,
@@ -91,7 +91,7 @@ class Search:
                  **goal): # aim and prefixes of `Goal`
         quantizer = model.quantizer
         N = quantizer.n_tokens
-        self.words = quantizer.codebook[torch.arange(N) // (N // quantizer.codebooks)]  # (N, K, D)
+        self.words = quantizer.codebook.float()[torch.arange(N) // (N // quantizer.codebooks)]  # (N, K, D)
         self.near = (model.embed(x)[0, :, None] - self.words).square().sum(-1)  # (N, K)
         self.tokens, self.q = tokens.clone(), self.words[torch.arange(N), tokens]  # (N,), (N, D)
         self.goal = Goal(model, x, self.q, **goal)
@@ -181,7 +181,7 @@ def halves(n_tokens: int, # N
     ks = [n_tokens >> i for i in range(n_tokens.bit_length()) if n_tokens >> i >= least]
     return {k: 0.5**i for i, k in enumerate(ks)}
 
-# %% ../../nbs/codec/32_search.ipynb #87d96fce
+# %% ../../nbs/codec/32_search.ipynb #1eb0b8ac
 @torch.no_grad()
 def search(model: Tokenizer, # in eval mode
            x, # (B, C, H, W) float in [0, 1]
@@ -194,8 +194,7 @@ def search(model: Tokenizer, # in eval mode
     "Better tokens for images, never worse than the start, as `Searched`."
     if model.training: raise ValueError("search: call model.eval() first")
     effort, last = as_effort(effort), max(prefixes or [model.config.n_tokens])
-    tokens = model.encode(x) if tokens is None else tokens.long()
-    _check_search(model, x, tokens, prefixes)
+    tokens = _check_search(model, x, model.encode(x) if tokens is None else tokens, prefixes)
     found = Searched(tokens.clone(), torch.ones(len(x)), torch.zeros(len(x), dtype=torch.long))
     if effort is None: return found
     for i in progress_bar(range(len(x))) if progress else range(len(x)):
@@ -209,15 +208,16 @@ def search(model: Tokenizer, # in eval mode
         found.decodings[i] = s.decodings
     return found
 
-# %% ../../nbs/codec/32_search.ipynb #c91cbc9e
+# %% ../../nbs/codec/32_search.ipynb #68f0acfb
 def _check_search(model, x, tokens, prefixes):
-    "Raise a ValueError for what cannot be searched."
+    "(B, N) long: the tokens. A ValueError for what cannot be searched."
     N = model.config.n_tokens
     check_images(x, model.config)
-    check_tokens(tokens, model.config)
+    tokens = check_tokens(tokens, model.config)
     if tokens.shape != (len(x), N):
         raise ValueError(f"search: tokens must be ({len(x)}, {N}), a row for each image, "
                          f"got {tuple(tokens.shape)}")
-    if prefixes is None: return
+    if prefixes is None: return tokens
     if not prefixes or not all(1 <= k <= N and w > 0 for k, w in prefixes.items()):
         raise ValueError(f"search: prefixes must be {{k: weight > 0}} with k in 1..{N}, got {prefixes}")
+    return tokens

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['RUN_FILES', 'folder_recipe', 'find_recipe', 'Plan', 'new_plan', 'read_plan', 'resumed_plan', 'make_plan']
 
-# %% ../../nbs/training/18_plans.ipynb #3de362b1
+# %% ../../nbs/training/18_plans.ipynb #e67f3f80
 import json
 import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from ..model import QGVAEConfig
-from .pictures import find_images
+from .opening import find_images
 from .recipes import Recipe, TokenizerRecipe, recipes
 
 # %% ../../nbs/training/18_plans.ipynb #435a45ff
@@ -44,9 +44,9 @@ def find_recipe(what, # a `Recipe`, a name in `recipes`, or a folder of images
     names = ", ".join(recipes)
     raise ValueError(f"{str(what)!r} is neither a recipe nor a folder of images; the recipes are {names}")
 
-# %% ../../nbs/training/18_plans.ipynb #dd198889
+# %% ../../nbs/training/18_plans.ipynb #969d4e43
 RUN_FILES = ("run.json", "checkpoint.safetensors", "reconstructions.png",
-             "config.json", "model.safetensors", "README.md", "result.json")
+             "config.json", "model.safetensors", "README.md", "SHA256SUMS", "result.json")
 
 @dataclass
 class Plan:

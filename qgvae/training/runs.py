@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EpochLines', 'Sheet', 'round_weights', 'write_run', 'train']
 
-# %% ../../nbs/training/19_runs.ipynb #5a1eadd0
+# %% ../../nbs/training/19_runs.ipynb #459db609
 import io
 import json
 import os
@@ -20,6 +20,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastcore.basics import patch
 from ..images import plot_style, show_grid
+from ..pretrained import sums
 from ..records import device_name, write_result, write_whole
 from .datasets import IMAGE_SETS
 from .callbacks import StopGently, on_first, processes
@@ -150,7 +151,15 @@ def _write_model(model, out, half):
         except Exception as e: raise OSError(f"the model cannot be written to {d}: {e}") from e
         for f in ("config.json", "model.safetensors"): write_whole(out/f, (Path(d)/f).read_bytes())
 
-# %% ../../nbs/training/19_runs.ipynb #28330f77
+# %% ../../nbs/training/19_runs.ipynb #771bef0b
+@patch
+def write_tables(self: Recipe,
+                 model, # trained, in eval mode
+                 examples, # the training examples
+                 folder): # of the run
+    "Nothing, for most kinds of model."
+
+# %% ../../nbs/training/19_runs.ipynb #b19a6b70
 def write_run(learn: Learner, # after `fit`
               out: Path, # folder of the run
               plan: Plan,
@@ -162,17 +171,18 @@ def write_run(learn: Learner, # after `fit`
     if plan.half: result["weights"] = "float16"
     _write_model(learn.model, out, plan.half)
     write_whole(out/"README.md", model_card(result, out).encode())
+    learn.recipe.write_tables(learn.model, learn.data, out)
+    write_whole(out/"SHA256SUMS", sums(out).encode())
     if result_file: write_result(result_file, result)
     write_result(out/"result.json", result)
     (out/"checkpoint.safetensors").unlink(missing_ok=True)
     return result
 
-# %% ../../nbs/training/19_runs.ipynb #df875ac2
+# %% ../../nbs/training/19_runs.ipynb #3dc03746
 def _begin_run(out, plan, resume):
     "Clear the folder for a new run, and what a killed process has left; write what is to be done."
-    of_the_model_before = ("SHA256SUMS", "codec.safetensors")    # if it had them
     if not resume:
-        for f in (*RUN_FILES, *of_the_model_before): (out/f).unlink(missing_ok=True)
+        for f in (*RUN_FILES, "codec.safetensors"): (out/f).unlink(missing_ok=True)
     for part in out.glob(".*.part"): part.unlink(missing_ok=True)
     write_result(out/"run.json", asdict(plan))
 

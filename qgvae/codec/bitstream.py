@@ -284,7 +284,7 @@ class Record(NamedTuple):
     spans: tuple # positions where the record, its tokens and its check begin
     checked: bool # its check has arrived and holds
 
-# %% ../../nbs/codec/31_bitstream.ipynb #2112f5cc
+# %% ../../nbs/codec/31_bitstream.ipynb #aa26690a
 class Unpacked(NamedTuple):
     "What `TokenCodec.unpack` has read."
     header: Header
@@ -292,7 +292,7 @@ class Unpacked(NamedTuple):
     @property
     def tokens(self):
         import torch                                         # who only looks into a file does without it
-        return [torch.from_numpy(r.tokens) for r in self.records]
+        return [torch.as_tensor(r.tokens) for r in self.records]
     @property
     def complete(self): return len(self.records) == self.header.n and self.records[-1].checked
 

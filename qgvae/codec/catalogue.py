@@ -6,7 +6,7 @@
 __all__ = ['Listed', 'listed', 'shipped', 'is_tokenizer', 'n_tokens', 'token_codec', 'needed', 'models_table', 'list_models',
            'kind_of', 'suiting', 'choose_model', 'describe_files', 'codec_of']
 
-# %% ../../nbs/codec/33b_catalogue.ipynb #d35f3dda
+# %% ../../nbs/codec/33b_catalogue.ipynb #77c809cf
 import json
 import math
 from importlib.resources import files
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from PIL import Image
 from safetensors import safe_open
 from ..training.opening import open_noted
-from .bitstream import TokenCodec, read_header, tables_id
+from .bitstream import TokenCodec, read_header
 from .coders import BitstreamError
 from .parts import parts
 from .terminal import counted, find_inputs, named, read_file, say
@@ -67,7 +67,7 @@ def needed(header): # `Header` of a file
         codec = token_codec(m)
         if codec and codec.ids.get(header.method, b"")[:3] == header.fingerprint: return m, codec
 
-# %% ../../nbs/codec/33b_catalogue.ipynb #1b788ead
+# %% ../../nbs/codec/33b_catalogue.ipynb #5d90f702
 def _row(m):
     "The cells of a tokenizer."
     c, test = m.config, m.result.get("results", {}).get("test", {})
@@ -76,7 +76,8 @@ def _row(m):
     data = m.result.get("recipe", {}).get("data", "-")
     quality = f"{test['psnr']:.2f} dB" if "psnr" in test else "-"
     order = "yes" if codec and codec.ordered else "no"
-    return [m.name, f"{c['width']}x{c['height']} {kind}", f"{n_tokens(m)}", f"{n_tokens(m) * bits / 8:.4g}", order, quality, data]
+    size, N = f"{c['width']}x{c['height']} {kind}", n_tokens(m)
+    return [m.name, size, f"{N}", f"{N * bits / 8:.4g}", order, quality, data]
 
 def models_table(models: list): # of `Listed`, tokenizers
     "Lines: the images that each takes, tokens, bytes, order, quality, and what it was trained on."

@@ -124,7 +124,7 @@ def image_rows(codec: Codec,
             for part in ([[o] for o in loaded] if effort else [loaded]):
                 yield from encode_group(codec, part, failed, fit, effort=effort, **how)
 
-# %% ../../nbs/codec/34_commands.ipynb #01f2e069
+# %% ../../nbs/codec/34_commands.ipynb #7b4909b7
 def _sizes(found):
     "A set of (w, h) in words, from the smallest to the largest."
     said = [f"{w}x{h}" for w, h in sorted(found, key=lambda s: s[0] * s[1])]
@@ -141,7 +141,8 @@ def cautions(name: str, # of the model
                      "detail that is finer is lost")
     share = {r.source: dropped_share(r.original, H, W, fit) for r in rows}
     if long := [f"{named(o)} ({s:.0%})" for o, s in share.items() if s > 0.25]:
-        lines.append(f"crop keeps the middle and drops much of {counted(len(long))}, --fit pad keeps all: {some_of(long)}")
+        lines.append(f"crop keeps the middle and drops much of {counted(len(long))}, "
+                     f"--fit pad keeps all: {some_of(long)}")
     if moving := [f"{named(r.source)} ({r.frames} frames)" for r in rows if r.frames > 1]:
         lines.append(f"only the first frame is used of {counted(len(moving), 'animation')}: {some_of(moving)}")
     if faded := [named(r.source) for r in rows if r.coloured]:
@@ -163,7 +164,7 @@ def check_target(out: str): # as given with -o
     other = "; qgvae tokens writes .npy and .safetensors" if Path(out).suffix in (".npy", ".safetensors") else ""
     raise ValueError(f"-o must be a name that ends in .qgv, or a folder (a name that ends in /), got {out!r}{other}")
 
-# %% ../../nbs/codec/34_commands.ipynb #9d056cae
+# %% ../../nbs/codec/34_commands.ipynb #febdaeff
 def encode_files(inputs: list, # images: files, folders, patterns, or - for standard input
                  *,
                  out: str, # a .qgv file for all images, a folder (name ending in /) for a file each, or -
@@ -189,8 +190,8 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
     model = choose_model(inputs, model)
     codec, target, failed, rows, lines = Codec.from_pretrained(model), dict(zip(inputs, outs)), [], [], []
     check_wanted(codec, tokens, max_bytes, psnr, method)
-    how, bar = dict(tokens=tokens, max_bytes=max_bytes, psnr=psnr, effort=effort, method=method), Bar(len(inputs), "encoded")
-    for r in image_rows(codec, inputs, failed, fit, no_size=no_size, **how):
+    how, bar = dict(tokens=tokens, max_bytes=max_bytes, psnr=psnr, method=method), Bar(len(inputs), "encoded")
+    for r in image_rows(codec, inputs, failed, fit, effort, no_size=no_size, **how):
         rows.append(r)
         if each: lines.append(_write_each(codec, r, target[r.source], fit, method))
         bar.step(len(rows) + len(failed) - bar.done)

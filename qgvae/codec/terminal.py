@@ -120,7 +120,7 @@ def say_left_out(failed: list, # of (input, why)
     for o, why in failed: say(f"qgvae: {named(o)}: {why}")
     return 1 if failed else 0
 
-# %% ../../nbs/codec/33a_terminal.ipynb #96960933
+# %% ../../nbs/codec/33a_terminal.ipynb #e5ffc909
 class Bar:
     "Counts work that is done, on standard error."
     def __init__(self,
@@ -138,7 +138,8 @@ class Bar:
         if now - self.last < (0.1 if self.tty else self.every): return
         self.last, full = now, 30 * self.done // self.total
         rate = self.done / max(1e-9, now - self.begun)
-        text = f"{self.what} {self.done}/{self.total}, {rate:.3g} {self.unit}/s, {(self.total - self.done) / rate:.0f} s left"
+        left = (self.total - self.done) / rate
+        text = f"{self.what} {self.done}/{self.total}, {rate:.3g} {self.unit}/s, {left:.0f} s left"
         if self.tty: print(f"\r[{'#' * full:.<30}] {text} ", end="", file=sys.stderr, flush=True)
         else: say(text)
 

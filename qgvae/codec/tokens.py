@@ -69,7 +69,7 @@ def _model_of(images, files, given):
     if given is None and files and (found := needed(read_header(read_file(files[0])))): return found[0].name
     return choose_model(images, given)
 
-# %% ../../nbs/codec/34b_tokens.ipynb #7876ed28
+# %% ../../nbs/codec/34b_tokens.ipynb #27f9f577
 def write_tokens(inputs: list, # images and .qgv files: files, folders, patterns
                  *,
                  out: str, # .npy or .safetensors
@@ -87,7 +87,7 @@ def write_tokens(inputs: list, # images and .qgv files: files, folders, patterns
     if (suffix := Path(out).suffix.lower()) not in (".npy", ".safetensors"):
         raise ValueError(f"-o must be a name that ends in .npy or .safetensors, got {out!r}")
     may_write([out], force)
-    inputs, failed, named_rows, rows = find_inputs(inputs, image_suffixes() | {".qgv"}), [], [], []
+    inputs, failed, rows = find_inputs(inputs, image_suffixes() | {".qgv"}), [], []
     files = [o for o in inputs if o != "-" and o.suffix.lower() == ".qgv"]
     images = [o for o in inputs if o not in files]
     model = _model_of(images, files, model)
@@ -97,7 +97,8 @@ def write_tokens(inputs: list, # images and .qgv files: files, folders, patterns
         rows.append(r)
         bar.step(len(rows) + len(failed) - bar.done)
     bar.clear()
-    named_rows = [(named(r.source), r.tokens) for r in rows] + [(o, r[:tokens]) for o, r in _file_rows(codec, files, failed)]
+    named_rows = [(named(r.source), r.tokens) for r in rows]
+    named_rows += [(o, r[:tokens]) for o, r in _file_rows(codec, files, failed)]
     if named_rows: _write(out, suffix, codec, named_rows)
     for line in cautions(Path(model).name, codec.config, fit, rows): say(f"note: {line}")
     return say_left_out(failed, len(inputs))

@@ -34,7 +34,7 @@ def _known_formats():
     Image.init()
     return [f for f in FORMATS if f in Image.OPEN]
 
-# %% ../../nbs/training/10_opening.ipynb #186636e3
+# %% ../../nbs/training/10_opening.ipynb #71bb5c78
 MAX_PIXELS = 1 << 26 # of an image: 8192 x 8192
 
 def _as_pil(source, name):
@@ -47,7 +47,8 @@ def _as_pil(source, name):
     elif not isinstance(source, Image.Image):
         im = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_known_formats())
     if im.width * im.height > MAX_PIXELS:
-        raise ValueError(f"{name}: an image of {im.width}x{im.height} is too large, at most {MAX_PIXELS:,} pixels are read")
+        size = f"{im.width}x{im.height}"
+        raise ValueError(f"{name}: an image of {size} is too large, at most {MAX_PIXELS:,} pixels are read")
     return im
 
 # %% ../../nbs/training/10_opening.ipynb #128a233d

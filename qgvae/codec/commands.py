@@ -6,7 +6,7 @@
 __all__ = ['groups', 'Loaded', 'load_group', 'Row', 'encode_group', 'image_rows', 'cautions', 'check_wanted', 'check_target',
            'encode_files', 'codec_for', 'decode_files']
 
-# %% ../../nbs/codec/34_commands.ipynb #e6cc3d3a
+# %% ../../nbs/codec/34_commands.ipynb #7f2b5d4a
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +20,7 @@ from ..training.opening import FITS, Opened, dropped_share, fit_image, from_pil
 from ..training.opening import image_suffixes, open_noted, restore_image, to_pil
 from ..training.pictures import cores
 from ..training.preprocessing import original_psnr
-from .bitstream import read_header
+from .bitstream import MAX_PIXELS, read_header
 from .catalogue import choose_model, needed
 from .coders import BitstreamError
 from .files import Codec, _only_one, check_keep
@@ -265,24 +265,23 @@ def _read_all(inputs, outs, each, suffix, force):
     may_write([o for o in names if str(o) != "-"], force)
     return found
 
-# %% ../../nbs/codec/34_commands.ipynb #e905332c
+# %% ../../nbs/codec/34_commands.ipynb #2fb6345e
 def _write_images(codec, unpacked, target, tokens, model_size, suffix):
     "Write the images of one file, numbered if it is one of many; their names."
-    n, fit = unpacked.header.n, unpacked.header.fit
-    targets = _numbered(target, n, len(unpacked.records), suffix)
-    for r, x, t in zip(unpacked.records, codec.images(unpacked, tokens), targets):
-        im = to_pil(x)
-        if r.size and not model_size: im = restore_image(im, r.size, fit)
-        write_file(t, image_bytes(im, suffix))
+    targets = _numbered(target, unpacked.header.n, len(unpacked.records), suffix)
+    for im, t in zip(codec.drawn(unpacked, tokens, model_size), targets): write_file(t, image_bytes(im, suffix))
     return targets
 
-# %% ../../nbs/codec/34_commands.ipynb #ac3432da
+# %% ../../nbs/codec/34_commands.ipynb #b17a4eb0
 def decode_files(inputs: list, # .qgv files: files, folders, patterns, or - for standard input
                  *,
                  out: str, # an image file, a folder (name ending in /), or - for standard output
                  model: str | None = None, # its folder, name or id (default: by the file's fingerprint)
                  tokens: int | None = None, # use only the first so many tokens of each image
                  model_size: bool = False, # leave images at the model's size
+                 strict: bool = False, # refuse a file that is cut
+                 anyway: bool = False, # draw a cut file even if its tokens are not ordered
+                 max_pixels: int = MAX_PIXELS, # refuse a file whose images have more pixels together
                  suffix: str | None = None, # ending of the images: png, webp ... (default: that of the result, or png)
                  force: bool = False): # overwrite what exists
     """Write .qgv files, whole or cut, as images.
@@ -299,20 +298,20 @@ def decode_files(inputs: list, # .qgv files: files, folders, patterns, or - for 
         raise ValueError(f"{len(inputs)} files need a folder: give -o a name that ends in /")
     outs, bar = names_in(out, inputs, suffix) if each else [out], Bar(len(inputs), "decoded")
     for o, target, data in _read_all(inputs, outs, each, suffix, force):
-        lines.append(_decode_one(o, target, data, model, known, (tokens, model_size, suffix)))
+        how = dict(cut="never" if strict else "any" if anyway else "coarser", max_pixels=max_pixels)
+        lines.append(_decode_one(o, target, data, model, known, how, (tokens, model_size, suffix)))
         bar.step()
     bar.clear()
     say_all(lines)
     return int(any(line.startswith("qgvae:") for line in lines))
 
-# %% ../../nbs/codec/34_commands.ipynb #acb20167
-def _decode_one(source, target, data, model, known, how):
+# %% ../../nbs/codec/34_commands.ipynb #f6878807
+def _decode_one(source, target, data, model, known, how, wanted):
     "Write the images of one file; the line that says how that went."
     try:
         if isinstance(data, Exception): raise data
         codec = codec_for(read_header(data), model, known)
-        unpacked = codec.unpack(data)
-        made = _write_images(codec, unpacked, target, *how)
+        made = _write_images(codec, unpacked := codec.read(data, model_size=wanted[1], **how), target, *wanted)
     except (BitstreamError, OSError) as e: return f"qgvae: {named(source)}: {e}"
     names = "nothing" if not made else made[0] if len(made) == 1 else f"{made[0]} ... {made[-1]}"
     return f"{named(source)} -> {names}" + (f" ({unpacked.note})" if unpacked.note else "")

@@ -34,6 +34,7 @@ def _pixels(source):
         with Image.open(source) as im: return im.width * im.height
     except Exception: return 0
 
+# %% ../../nbs/codec/34_commands.ipynb #76bf76c5
 def groups(inputs: list, # of `Path`, or '-'
            most: int = 64, # images in a group
            pixels: int = 1 << 25): # of all images in a group
@@ -54,6 +55,7 @@ class Loaded(NamedTuple):
     x: torch.Tensor # (C, H, W) uint8, at the model's size
     opened: Opened # the original
 
+# %% ../../nbs/codec/34_commands.ipynb #a4b06ed7
 def load_group(sources: list, # of `Path`, or '-'
                config, # of the model
                fit: str, # how images get the model's size
@@ -90,6 +92,7 @@ def _row(codec, o, tokens, y, size, fit):
     return Row(o.source, tokens, size, image_psnr(y[None], x[None]).item(), restored,
                o.opened.image.size, o.opened.frames, o.opened.coloured)
 
+# %% ../../nbs/codec/34_commands.ipynb #252d1c6b
 def encode_group(codec: Codec,
                  loaded: list, # of `Loaded`
                  failed: list, # (source, why) of those that cannot be encoded are put here
@@ -130,6 +133,7 @@ def _sizes(found):
     said = [f"{w}x{h}" for w, h in sorted(found, key=lambda s: s[0] * s[1])]
     return said[0] if len(said) == 1 else f"{said[0]} to {said[-1]}"
 
+# %% ../../nbs/codec/34_commands.ipynb #b45e145a
 def cautions(name: str, # of the model
              config, # of the model
              fit: str, # how images got the model's size
@@ -158,6 +162,7 @@ def check_wanted(codec: Codec,
     check_keep(tokens, codec.config)
     if max_bytes is not None: codec.keep_for_bytes([0] * codec.config.n_tokens, max_bytes, method=method)
 
+# %% ../../nbs/codec/34_commands.ipynb #c24d2ae2
 def check_target(out: str): # as given with -o
     "Raise a ValueError unless it is a folder, '-' or a name that ends in .qgv."
     if out == "-" or is_folder(out) or Path(out).suffix.lower() == ".qgv": return
@@ -209,11 +214,13 @@ def _quality(config, rows):
     if len(restored) < len(rows): return text
     return f"{text}, {mean([db for _, db in restored])} at {_sizes({size for size, _ in restored})}"
 
+# %% ../../nbs/codec/34_commands.ipynb #7c0c13d7
 def _write_each(codec, r, target, fit, method):
     "Write the file of one image; the line that says so."
     write_file(target, data := codec.pack([r.tokens], r.size and [r.size], fit, method))
     return f"{r.source} -> {target}: {len(data)} bytes, {len(r.tokens)} tokens, {_quality(codec.config, [r])}"
 
+# %% ../../nbs/codec/34_commands.ipynb #906e1995
 def _write_all(codec, out, rows, fit, method):
     "Write one file of all images and say so."
     own = codec.config.width, codec.config.height
@@ -223,6 +230,7 @@ def _write_all(codec, out, rows, fit, method):
     tokens = f"{k[0]}-{k[-1]}" if len(k) > 1 else f"{k[0]}"
     say(f"{counted(len(rows))} -> {out}: {len(data)} bytes, {tokens} tokens, {_quality(codec.config, rows)}")
 
+# %% ../../nbs/codec/34_commands.ipynb #182eeea1
 def _last_words(name, config, fit, psnr, rows, failed, total):
     "What is to be said at the end, for all images; the exit status."
     for line in cautions(name, config, fit, rows): say(f"note: {line}")
@@ -249,6 +257,7 @@ def _numbered(target, n, first, suffix):
     if n == 1: return [target]
     return [target.with_name(f"{target.stem}-{i:0{len(str(n))}}{suffix}") for i in range(1, first + 1)]
 
+# %% ../../nbs/codec/34_commands.ipynb #80d218a0
 def _read_all(inputs, outs, each, suffix, force):
     "[(input, target, its bytes or what is wrong with it)], once it is clear that all names are free."
     found, of, names = [], [], []

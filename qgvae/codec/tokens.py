@@ -30,6 +30,7 @@ class Tokens(NamedTuple):
     model: str = "" # the identity of their model: 64 hex digits; '': not known
     names: tuple = () # of the images; (): not known
 
+# %% ../../nbs/codec/34b_tokens.ipynb #35876c34
 def tokens_bytes(t: Tokens,
                  suffix: str): # '.npy' or '.safetensors'
     "The file as bytes."
@@ -64,6 +65,7 @@ def _file_rows(codec, paths, failed):
         many = unpacked.header.n > 1
         yield from ((f"{o}#{i}" if many else str(o), row) for i, row in enumerate(unpacked.tokens, 1))
 
+# %% ../../nbs/codec/34b_tokens.ipynb #354d904d
 def _model_of(images, files, given):
     "The name of the model: given, chosen by the images, or that which the first file needs."
     if given is None and files and (found := needed(read_header(read_file(files[0])))): return found[0].name
@@ -128,6 +130,7 @@ def _codec_of_tokens(t, path, given):
         raise ValueError(f"{path} holds tokens of the model {t.model[:6]}, {given} is {codec.ids['packed'].hex()[:6]}")
     return codec
 
+# %% ../../nbs/codec/34b_tokens.ipynb #924d4294
 def _image_names(t, out, suffix):
     "A `Path` in the folder for each row: after the images if they are known, else by number."
     stems = [Path(n).stem + (f"-{i}" if (i := n.partition("#")[2]) else "") for n in t.names]

@@ -58,6 +58,7 @@ class Opened(NamedTuple):
     frames: int = 1 # of the source, the first of which this is
     coloured: bool = False # there were colours, and they are lost
 
+# %% ../../nbs/training/10_opening.ipynb #1ef13e2f
 def _coloured(im): # of any mode
     "Has it colours that are seen?"
     if im.mode in ("1", "L", "LA", "La"): return False
@@ -89,6 +90,7 @@ def open_noted(source, # path, bytes, open file, PIL image, or array (H, W) or (
         why = e.strerror if isinstance(e, OSError) and e.strerror else e or type(e).__name__
         raise ValueError(f"{name}: not an image that can be read ({why})") from e
 
+# %% ../../nbs/training/10_opening.ipynb #a63a0e6d
 def open_image(source, # what `open_noted` takes
                channels: int): # 1: gray, 3: RGB
     "The image as a PIL image of mode L or RGB, the right way up."

@@ -49,6 +49,7 @@ def image_sizes(folder: str | Path): # with images, see `find_images`
         except Exception: continue                          # told of when it is read
     return found
 
+# %% ../nbs/48_commands.ipynb #b8b3d121
 def folder_note(folder: str | Path, # with images
                 config): # of the model to be trained
     "A sentence: what sizes there are, and what is made of them."

@@ -123,7 +123,7 @@ def _call(argv):
         except KeyboardInterrupt: status = say("interrupted") or 130
     return status
 
-# %% ../nbs/50_cli.ipynb #44e93bb8
+# %% ../nbs/50_cli.ipynb #747bab1c
 def main(argv: list | None = None): # arguments; None: those of the command line
     """The command `qgvae`. Returns the exit status: 0 if all went well, 1 if the work failed, 2 if it could not
     start, 130 if it was interrupted, 141 if nobody reads what it says."""

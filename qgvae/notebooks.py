@@ -170,9 +170,9 @@ def last_picture(nb): # executed notebook
         for o in reversed(cell.get("outputs", [])):
             if png := o.get("data", {}).get("image/png"): return base64.b64decode(png)
 
-# %% ../nbs/49_notebooks.ipynb #f1096197
+# %% ../nbs/49_notebooks.ipynb #2a9fb636
 def demo(*,
-         notebook: str | Path | None = None, # notebook to run (default: the demo of the clone around you, or the package's)
+         notebook: str | Path | None = None, # notebook (default: the demo of the clone around you, or the package's)
          out: str | Path = "demo_out", # folder for the executed notebook and its picture
          minutes: float | None = None): # training time, > 0 (default: what the notebook takes by itself)
     """Run the demo notebook without a browser, with a line per cell, and say where its results lie.

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RUN_FILES', 'folder_recipe', 'find_recipe', 'Plan', 'new_plan', 'read_plan', 'resumed_plan', 'make_plan']
 
-# %% ../../nbs/training/18_plans.ipynb #e67f3f80
+# %% ../../nbs/training/18_plans.ipynb #e20b58b6
 import json
 import math
 from dataclasses import asdict, dataclass, fields

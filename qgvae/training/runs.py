@@ -148,7 +148,7 @@ def round_weights(model): # a trained model
 def _write_model(model, out, half):
     with tempfile.TemporaryDirectory() as d:
         try: model.save_pretrained(d, dtype=torch.float16 if half else None)
-        except Exception as e: raise OSError(f"the model cannot be written to {d}: {e}") from e
+        except Exception as e: raise OSError(f"the model cannot be written to {out}: {e}") from e
         for f in ("config.json", "model.safetensors"): write_whole(out/f, (Path(d)/f).read_bytes())
 
 # %% ../../nbs/training/19_runs.ipynb #771bef0b

@@ -16,7 +16,7 @@ licenses = dict(apache2='Apache-2.0')
 statuses = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive']
 py_versions = '3.10 3.11 3.12 3.13'.split()
 
-extras = {o: cfg.get(f'{o}_requirements', '').split() for o in ('eval', 'schedulefree')}
+extras = {o: cfg.get(f'{o}_requirements', '').split() for o in ('eval', 'onnx', 'schedulefree')}
 
 setup(
     name = cfg['lib_name'],

@@ -19,7 +19,7 @@ from typing import Literal, Union, get_args, get_origin
 from fastcore.docments import docments
 from . import __version__
 
-# %% ../nbs/50_cli.ipynb #e09276c4
+# %% ../nbs/50_cli.ipynb #13333343
 commands = {"demo": "qgvae.notebooks:demo",
             "encode": "qgvae.codec.commands:encode_files",
             "decode": "qgvae.codec.commands:decode_files",
@@ -27,7 +27,8 @@ commands = {"demo": "qgvae.notebooks:demo",
             "compare": "qgvae.codec.commands:compare_files",
             "train": "qgvae.commands:train_model",
             "eval": "qgvae.evaluation.reports:evaluate_model",
-            "sample": "qgvae.commands:sample_sheet"}
+            "sample": "qgvae.commands:sample_sheet",
+            "export": "qgvae.commands:export_model"}
 
 def command_function(name: str): # a key of `commands`
     "The function that does it."

@@ -37,10 +37,10 @@ async function open(browser, settings, wrong) {
   page.on("pageerror", e => wrong.push(e.message));
   page.on("requestfailed", r => { if (ours(r)) wrong.push(`${r.url()} failed`); });
   page.on("response", r => { if (ours(r) && r.status() >= 400) wrong.push(`${r.url()}: ${r.status()}`); });
-  const start = Date.now();
   await page.goto(address, {waitUntil: "commit"});
   await page.waitForSelector('#lab[data-ready="true"]', {timeout: 120000});
-  say({did: `first picture after ${((Date.now() - start) / 1000).toFixed(2)} s (${settings.viewport.width} px, ${settings.colorScheme})`});
+  const ms = await page.evaluate(() => +document.getElementById("lab").dataset.first);
+  say({did: `first picture after ${(ms / 1000).toFixed(2)} s (${settings.viewport.width} px, ${settings.colorScheme})`});
   return page;
 }
 const shot = async (page, name) => { if (shots) await page.screenshot({path: `${shots}/${name}.png`, fullPage: true}); };
@@ -129,7 +129,7 @@ const shot = async (page, name) => { if (shots) await page.screenshot({path: `${
     if (width === 1280 && colorScheme === "light") continue;
     page = await open(browser, {viewport: {width, height: 844}, colorScheme, hasTouch: width < 500}, wrong);
     if (colorScheme === "dark") {
-      await page.evaluate(() => { if (!document.body.classList.contains("quarto-dark")) document.querySelector(".quarto-color-scheme-toggle")?.click(); });
+      await page.evaluate(() => { if (!document.querySelector(".quarto-dark")) document.querySelector(".quarto-color-scheme-toggle")?.click(); });
       await page.waitForTimeout(300);
     }
     const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

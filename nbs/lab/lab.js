@@ -30,7 +30,6 @@ const encode = image => inTurn(async () => {
 // ---- what is shown: the image (0..255), its own tokens, the tokens as exchanged, k, and the chosen token
 
 const now = {image: null, own: null, tokens: null, k: 32, at: 0, source: 0};
-let drawn = null;                                          // the picture of now.tokens
 
 function paint(canvas, values, colour) {                   // values 0..1, or -1..1 with colours for more and less
   const c = canvas.getContext("2d"), out = c.createImageData(canvas.width, canvas.height);
@@ -78,14 +77,14 @@ async function drawOnce() {
   const {image, own, tokens, k} = {...now, tokens: [...now.tokens]}, x = image.map(v => v / 255);
   const some = tokens.slice(0, k).some((t, i) => t !== own[i]);
   const [picture, before] = await decode([tokens, own], k);
-  drawn = picture;
   paint($("image"), x);
   paint($("picture"), picture);
   paint($("error"), minus(picture, x), colours());
   paint($("change"), minus(picture, before), colours());
+  lab.dataset.first ??= Math.round(performance.now());       // milliseconds to the first picture
   $("db").textContent = `${k} byte${k === 1 ? "" : "s"}, PSNR ${decibels(picture, x).toFixed(1)} dB`;
   const shift = decibels(picture, x) - decibels(before, x);
-  $("changed").textContent = some ? `${shift < 0 ? "−" : "+"}${Math.abs(shift).toFixed(1)} dB` : "nothing yet";
+  $("changed").textContent = some ? `${shift < 0 ? "−" : "+"}${Math.abs(shift).toFixed(1)} dB` : "nothing yet: exchange one below";
   await drawWords(tokens, k);
   lab.dataset.tokens = JSON.stringify(tokens);
   lab.dataset.k = k;
@@ -292,7 +291,7 @@ async function start() {
   encoder = part("encoder.onnx");
   drawingPad();
   const dark = new MutationObserver(() => draw());           // the theme was switched
-  dark.observe(document.body, {attributes: true, attributeFilter: ["class"]});
+  for (const o of [document.body, document.documentElement]) dark.observe(o, {attributes: true, attributeFilter: ["class"]});
 }
 start().catch(e => {
   $("status").textContent = `The lab could not start: ${e.message}`;

@@ -59,7 +59,7 @@ function showTokens() {
   $("k").value = $("k-text").value = now.k;
 }
 
-// one drawing at a time; what changes meanwhile is drawn next
+// one drawing at a time; what changes meanwhile is drawn next, before the rest of the other words' pictures
 let drawing = null, again = false;
 function draw() {
   showTokens();
@@ -78,30 +78,33 @@ async function drawOnce() {
   const some = tokens.slice(0, k).some((t, i) => t !== own[i]);
   const [picture, before] = await decode([tokens, own], k);
   paint($("image"), x);
-  paint($("picture"), picture);
+  for (const o of ["picture", "picture-2"]) paint($(o), picture);
   paint($("error"), minus(picture, x), colours());
-  paint($("change"), minus(picture, before), colours());
+  for (const o of ["change", "change-2"]) paint($(o), minus(picture, before), colours());
   lab.dataset.first ??= Math.round(performance.now());       // milliseconds to the first picture
   $("db").textContent = `${k} byte${k === 1 ? "" : "s"}, PSNR ${decibels(picture, x).toFixed(1)} dB`;
   const shift = decibels(picture, x) - decibels(before, x);
   $("changed").textContent = some ? `${shift < 0 ? "−" : "+"}${Math.abs(shift).toFixed(1)} dB` : "nothing yet: exchange one below";
-  await drawWords(tokens, k);
   lab.dataset.tokens = JSON.stringify(tokens);
   lab.dataset.k = k;
+  await drawWords(tokens, k);
 }
 
 async function drawWords(tokens, k) {
-  const choices = data.choices[now.at], used = now.at < k;
-  const rows = choices.map(w => tokens.map((t, i) => i === now.at ? w : t));
-  const pictures = await decode(rows, Math.max(k, now.at + 1));
+  const at = now.at, choices = data.choices[at], used = at < k;
   $("words-title").textContent = used ? "What other words would draw in its place:"
-    : `What other words would draw in its place, if the first ${now.at + 1} tokens were used:`;
-  [...$("words").children].forEach((b, i) => {
-    paint(b.firstChild, pictures[i]);
-    b.lastChild.textContent = choices[i];
-    b.setAttribute("aria-label", `Word ${choices[i]} for token ${now.at + 1}`);
-    b.setAttribute("aria-pressed", choices[i] === tokens[now.at]);
-  });
+    : `What other words would draw in its place, if the first ${at + 1} tokens were used:`;
+  for (let i = 0; i < choices.length && !again; i += 4) {
+    const some = choices.slice(i, i + 4);
+    const pictures = await decode(some.map(w => tokens.map((t, n) => n === at ? w : t)), Math.max(k, at + 1));
+    some.forEach((word, j) => {
+      const b = $("words").children[i + j];
+      paint(b.firstChild, pictures[j]);
+      b.lastChild.textContent = b.dataset.word = word;
+      b.setAttribute("aria-label", `Word ${word} for token ${at + 1}`);
+      b.setAttribute("aria-pressed", word === tokens[at]);
+    });
+  }
 }
 
 // ---- controls

@@ -46,9 +46,10 @@ const edited = i => now.tokens[i] !== now.own[i];
 
 function showTokens() {
   [...$("tokens").children].forEach((b, i) => {
-    b.firstChild.data = now.tokens[i];
+    const aside = text => `<span class="visually-hidden">${text}</span>`;
+    b.innerHTML = `${aside("word ")}${now.tokens[i]}<small>${aside(", token ")}${i + 1}</small>`
+      + aside((edited(i) ? ", exchanged" : "") + (i < now.k ? "" : ", beyond k"));
     b.setAttribute("aria-pressed", i === now.at);
-    b.setAttribute("aria-label", `Token ${i + 1}: word ${now.tokens[i]}` + (edited(i) ? ", exchanged" : "") + (i < now.k ? "" : ", beyond k"));
     b.classList.toggle("beyond", i >= now.k);
     b.classList.toggle("edited", edited(i));
     b.tabIndex = i === now.at ? 0 : -1;
@@ -151,11 +152,7 @@ function controls() {
     b.setAttribute("aria-label", `A handwritten ${i}`);
     paint(b.firstChild, image.map(v => v / 255));
   });
-  for (let i = 0; i < data.tokens; i++) {
-    const small = document.createElement("small");
-    small.textContent = i + 1;
-    button($("tokens"), () => set({at: i}), [new Text(""), small]).className = "lab-token";
-  }
+  for (let i = 0; i < data.tokens; i++) button($("tokens"), () => set({at: i}), [new Text(i + 1)]).className = "lab-token";
   data.choices[0].forEach((_, j) => {
     const b = button($("words"), () => say(now.at, data.choices[now.at][j]));
     b.className = "lab-word";

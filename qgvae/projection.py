@@ -59,7 +59,7 @@ def start_functions(start: str, # 'local' or 'fourier'
         return cosines(*size)[which % P]
     raise ValueError(f"start must be 'local', 'fourier' or 'random', got {start!r}")
 
-# %% ../nbs/method/03_projection.ipynb #9f29527f
+# %% ../nbs/method/03_projection.ipynb #7979826f
 class GlobalProjection(nn.Module):
     "Whole feature maps to one vector per token, affine, one layer per head (eq. 5: T)."
     def __init__(self,
@@ -74,10 +74,10 @@ class GlobalProjection(nn.Module):
         self.n_tokens, self.size, P = n_tokens, tuple(size), size[0] * size[1]
         self.weight = nn.Parameter(torch.randn(self.heads, P, dim) / P**0.5) # (H, P, D)
         self.bias = nn.Parameter(torch.zeros(self.heads, 1, dim)) # (H, 1, D)
-        if start != "random":
+        if start != "random" and not self.weight.is_meta: # on meta there are shapes only
             self.weight.data.copy_(start_functions(start, self.heads, dim, size).mT)
 
-# %% ../nbs/method/03_projection.ipynb #fe3fb897
+# %% ../nbs/method/03_projection.ipynb #4dc07c28
 @patch
 def forward(self: GlobalProjection,
             maps): # (B, M, h, w) float
@@ -88,11 +88,11 @@ def forward(self: GlobalProjection,
     groups = min(self.maps, self.heads)
     with torch.autocast(maps.device.type, enabled=False):
         x = maps.float().flatten(2).unflatten(1, (groups, -1)) # (B, g, M/g, P)
-        z = torch.einsum("bgmp,gkpd->bgmkd", x, self.weight.unflatten(0, (groups, -1)))
+        z = torch.einsum("bgmp,gkpd->bgmkd", x, self.weight.float().unflatten(0, (groups, -1)))
         z = z + self.bias.view(groups, 1, -1, self.bias.shape[-1]) # (B, g, M/g, H/g, D)
         return z.flatten(1, 3)
 
-# %% ../nbs/method/03_projection.ipynb #90b0c7ba
+# %% ../nbs/method/03_projection.ipynb #960045c4
 class GlobalUnprojection(nn.Module):
     """One vector per token to whole feature maps, affine, one layer per head (eq. 5: T^-1).
 
@@ -109,9 +109,10 @@ class GlobalUnprojection(nn.Module):
         self.n_tokens, self.size, P = n_tokens, tuple(size), size[0] * size[1]
         self.weight = nn.Parameter(torch.randn(self.heads, dim, P) / dim**0.5) # (H, D, P)
         self.bias = nn.Parameter(torch.zeros(min(self.maps, self.heads), 1, P)) # one per group
-        if start != "random": self.weight.data.copy_(start_functions(start, self.heads, dim, size))
+        if start != "random" and not self.weight.is_meta:
+            self.weight.data.copy_(start_functions(start, self.heads, dim, size))
 
-# %% ../nbs/method/03_projection.ipynb #9dabd928
+# %% ../nbs/method/03_projection.ipynb #081962b3
 @patch
 def forward(self: GlobalUnprojection,
             z): # (B, N, D) float
@@ -122,5 +123,5 @@ def forward(self: GlobalUnprojection,
     groups = min(self.maps, self.heads)
     with torch.autocast(z.device.type, enabled=False):
         x = z.float().unflatten(1, (groups, self.maps // groups, -1)) # (B, g, M/g, H/g, D)
-        y = torch.einsum("bgmkd,gkdp->bgmp", x, self.weight.unflatten(0, (groups, -1)))
+        y = torch.einsum("bgmkd,gkdp->bgmp", x, self.weight.float().unflatten(0, (groups, -1)))
         return (y + self.bias).flatten(1, 2).unflatten(2, self.size)

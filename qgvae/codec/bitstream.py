@@ -10,10 +10,9 @@ __all__ = ['VERSION', 'MAX_PIXELS', 'crc8', 'crc24', 'write_varint', 'read_varin
 import hashlib
 from typing import NamedTuple
 import numpy as np
-import torch
 from fastcore.basics import patch
 from .coders import BitstreamError, PackedTokens, RangeTokens, check_frequencies
-from ..training.pictures import FITS
+from ..training.opening import FITS
 
 # %% ../../nbs/codec/31_bitstream.ipynb #b9d5801b
 def _crc_table(width, poly):
@@ -66,9 +65,9 @@ def read_varint(data, # bytes
 
 # %% ../../nbs/codec/31_bitstream.ipynb #da485d78
 def tables_id(model_id: bytes, # 32 bytes that stand for the model
-              frequencies): # (N, K) int32
+              frequencies): # (N, K) int32, tensor or array
     "32 bytes: SHA-256 of the model's identity and the tables as little-endian int32."
-    return hashlib.sha256(model_id + frequencies.numpy().astype("<i4").tobytes()).digest()
+    return hashlib.sha256(model_id + np.asarray(frequencies).astype("<i4").tobytes()).digest()
 
 # %% ../../nbs/codec/31_bitstream.ipynb #8af8f237
 VERSION = 1 # of the format
@@ -213,7 +212,7 @@ def pack(self: TokenCodec,
 # %% ../../nbs/codec/31_bitstream.ipynb #46737267
 class Record(NamedTuple):
     "One image of a file."
-    tokens: torch.Tensor # (k,) long: those that have arrived
+    tokens: np.ndarray # (k,) int64: those that have arrived
     keep: int # number of tokens that it should have
     size: tuple | None # (w, h) of the original
     spans: tuple # positions where the record, its tokens and its check begin
@@ -225,7 +224,9 @@ class Unpacked(NamedTuple):
     header: Header
     records: list # a `Record` per image that has arrived
     @property
-    def tokens(self): return [r.tokens for r in self.records]
+    def tokens(self):
+        import torch                                         # who only looks into a file does without it
+        return [torch.from_numpy(r.tokens) for r in self.records]
     @property
     def complete(self): return len(self.records) == self.header.n and self.records[-1].checked
 
@@ -275,7 +276,7 @@ def read_record(self: TokenCodec,
     crc, check = crc24(data[start:end], crc), data[end:end + 3]
     if len(check) == 3 and crc.to_bytes(3, "big") != check:
         raise BitstreamError("damaged: the check fails")
-    tokens = torch.from_numpy(np.array(tokens, dtype=np.int64))
+    tokens = np.array(tokens, dtype=np.int64)
     record = Record(tokens, k, size, (start, pos, end), checked=len(check) == 3)
     return record, end + len(check), crc24(check, crc)
 

@@ -9,7 +9,6 @@ __all__ = ['TOTAL', 'BitstreamError', 'PackedTokens', 'frequencies', 'check_freq
 import bisect
 from array import array
 import numpy as np
-import torch
 from fastcore.basics import patch
 
 # %% ../../nbs/codec/30_coders.ipynb #7ed78086
@@ -53,6 +52,7 @@ TOTAL = 1 << 24 # sum of the frequencies of a band
 def frequencies(tokens, # (n, N) long, of the training images
                 n_words: int): # K
     "(N, K) int32: for each band the share of each word, at least 1, of 2^24."
+    import torch                                             # who only reads files does without it
     if tokens.dim() != 2 or not len(tokens):
         raise ValueError(f"frequencies: tokens must have shape (n, N) with n >= 1, got {tuple(tokens.shape)}")
     if not 1 <= n_words <= 1 << 20:
@@ -67,14 +67,15 @@ def frequencies(tokens, # (n, N) long, of the training images
     return f.int().cpu()
 
 # %% ../../nbs/codec/30_coders.ipynb #62049c60
-def check_frequencies(f, # (N, K) int32
+def check_frequencies(f, # (N, K) int32, tensor or array
                       n_tokens: int, # N
                       n_words: int): # K
     "Raise a ValueError unless `f` are frequency tables for so many bands and words."
-    if tuple(f.shape) != (n_tokens, n_words) or f.dtype != torch.int32:
-        want, got = (n_tokens, n_words), tuple(f.shape)
+    f = np.asarray(f)
+    if f.shape != (n_tokens, n_words) or f.dtype != np.int32:
+        want, got = (n_tokens, n_words), f.shape
         raise ValueError(f"frequencies must be int32 of shape (N, K) = {want}, got {f.dtype} {got}")
-    if f.min() < 1 or (f.long().sum(1) != TOTAL).any():
+    if f.min() < 1 or (f.sum(1, dtype=np.int64) != TOTAL).any():
         raise ValueError(f"frequencies must be at least 1 and sum to {TOTAL} in each band")
 
 # %% ../../nbs/codec/30_coders.ipynb #0efce99b

@@ -87,31 +87,37 @@ def _slices(n, batch_size, progress):
     parts = torch.arange(n).split(batch_size)
     return progress_bar(parts, leave=False) if progress else parts
 
-# %% ../../nbs/evaluation/22_interpretation.ipynb #54ee1f40
+# %% ../../nbs/evaluation/22_interpretation.ipynb #826f1c16
 @torch.no_grad()
 def token_influence(model, # a tokenizer in eval mode
                     images, # (B, C, H, W) float in [0, 1]
                     kind: str = "abs", # mean 'abs'olute change, or its root mean square: 'rms'
+                    words: int | None = None, # other words tried for each token, chosen by chance; None: all
                     batch_size: int = 256, # replacements decoded at once
                     progress: bool = True): # show a bar
-    "(N, H, W) float on the CPU: mean change of the output over all other words and over the images."
+    "(N, H, W) float on the CPU: mean change of the output over the other words and over the images."
     x, c, q = ready_images("token_influence", model, images, batch_size), model.config, model.quantizer
     if kind not in ("abs", "rms"):
         raise ValueError(f"token_influence: kind must be 'abs' or 'rms', got {kind!r}")
     N, K = c.n_tokens, c.n_words
+    if words is not None and not 1 <= words < K:
+        raise ValueError(f"token_influence: words must be in 1..{K - 1}, got {words}")
+    chance = torch.Generator().manual_seed(0)
+    steps = 1 + torch.randperm(K - 1, generator=chance)[:words]                # from a word to another one
     tokens = torch.cat([model.encode(o) for o in x.split(batch_size)])         # (B, N)
     output = torch.cat([model.decode(o) for o in tokens.split(batch_size)])    # (B, C, H, W)
     vectors = q.lookup(tokens)                                                 # (B, N, D)
     book = q.codebook.repeat_interleave(N // q.codebooks, 0)                   # (N, K, D)
     total = torch.zeros(N, c.height, c.width, dtype=torch.float64)
-    for i in _slices(len(x) * N * K, batch_size, progress):
-        image, band, word = (v.to(x.device) for v in (i // (N * K), i // K % N, i % K))
+    for i in _slices(len(x) * N * len(steps), batch_size, progress):
+        image, band = (v.to(x.device) for v in (i // (N * len(steps)), i // len(steps) % N))
+        word = (tokens[image, band] + steps[i % len(steps)].to(x.device)) % K
         exchanged = vectors[image]
         exchanged[torch.arange(len(i), device=x.device), band] = book[band, word]
         change = model.render(exchanged) - output[image]
         change = (change.square() if kind == "rms" else change.abs()).mean(1)  # (b, H, W)
         total.index_add_(0, band.cpu(), change.cpu().double())
-    mean = total / (len(x) * max(1, K - 1))                        # the word itself changes nothing
+    mean = total / (len(x) * max(1, len(steps)))
     return (mean.sqrt() if kind == "rms" else mean).float()
 
 # %% ../../nbs/evaluation/22_interpretation.ipynb #69579689

@@ -117,7 +117,7 @@ class CosineQuantizer(EMAQuantizer):
     "Moving averages on the unit sphere: vectors and words have length 1."
     cosine = True
 
-# %% ../../nbs/evaluation/25_rivals.ipynb #d8bfdd60
+# %% ../../nbs/evaluation/25_rivals.ipynb #a08e6ff8
 class SimVQQuantizer(LibraryQuantizer):
     "Words that are a linear map of a fixed random table (Zhu et al. 2024); gradients are rotated."
     def build(self, lib): return lib.SimVQ(self.dim, self.n_words)
@@ -125,23 +125,23 @@ class SimVQQuantizer(LibraryQuantizer):
     @property
     def codebook(self): return self.library.codebook[None]                         # (1, K, D)
 
-    def assign(self, z): return self.library(z)[:2]
+    def assign(self, z): return self.library(z.to(next(self.parameters()).dtype))[:2]
 
     def losses(self, z, e): return F.mse_loss(e, z.detach()), F.mse_loss(z, e.detach())
 
-# %% ../../nbs/evaluation/25_rivals.ipynb #203770af
+# %% ../../nbs/evaluation/25_rivals.ipynb #8337c0c7
 def fsq_levels(n_words: int, # K
                dim: int): # D
     "D whole numbers >= 3 with the product K, as equal as can be, the largest first; or a ValueError."
     def ways(n, d, least): # of writing n as a product of d factors, each >= the one before
         if d == 1: return [[n]] * (n >= least)
-        first = [a for a in range(least, n + 1) if n % a == 0 and a**d <= n]
+        first = [a for a in range(least, int(n ** (1 / d)) + 2) if n % a == 0 and a**d <= n]
         return [[a, *rest] for a in first for rest in ways(n // a, d - 1, a)]
     found = ways(n_words, dim, 3)
     if not found: raise ValueError(f"fsq: n_words must be a product of dim={dim} whole numbers >= 3, got {n_words}")
     return min(found, key=max)[::-1]
 
-# %% ../../nbs/evaluation/25_rivals.ipynb #1fc6fa71
+# %% ../../nbs/evaluation/25_rivals.ipynb #662d4569
 class FSQQuantizer(LibraryQuantizer):
     "Finite scalar quantisation (Mentzer et al. 2023): each dimension is rounded to a level."
     @staticmethod
@@ -150,7 +150,8 @@ class FSQQuantizer(LibraryQuantizer):
         "Raise a ValueError if there is no such grid."
         fsq_levels(n_words, dim)
 
-    def build(self, lib): return lib.FSQ(fsq_levels(self.n_words, self.dim))
+    def build(self, lib):
+        with torch.device("cpu"): return lib.FSQ(fsq_levels(self.n_words, self.dim)) # it cannot be built on meta
 
     @property
     def codebook(self): return self.library.implicit_codebook[None]                # (1, K, D)

@@ -6,7 +6,7 @@
 __all__ = ['word_probabilities', 'draw', 'check_sampling', 'PackedLinear', 'packed', 'ImageGenerator', 'precision_recall',
            'nearest_images']
 
-# %% ../../nbs/generation/42_sampling.ipynb #5a0f6131
+# %% ../../nbs/generation/42_sampling.ipynb #ee47ef23
 import copy
 import math
 import platform
@@ -18,10 +18,10 @@ from fastcore.meta import delegates
 from fastprogress.fastprogress import progress_bar
 from torch import nn
 from ..images import to_float
-from ..model import Tokenizer
+from ..model import Tokenizer, check_tokens
 from ..pretrained import load_tokenizer
 from ..codec.files import fingerprint
-from .gpt import KVCache, TokenGPT, TokenGPTConfig, check_classes, check_prefix
+from .gpt import KVCache, TokenGPT, TokenGPTConfig, check_classes
 
 # %% ../../nbs/generation/42_sampling.ipynb #c9eed705
 def word_probabilities(logits, # (B, K) float
@@ -49,7 +49,7 @@ def draw(p, # (B, K) double, probabilities
     at = u.double()[:, None] * below[:, -1:]  # (B, 1); the sum is 1 but for rounding
     return torch.searchsorted(below, at, right=True)[:, 0].clamp(max=p.shape[1] - 1)
 
-# %% ../../nbs/generation/42_sampling.ipynb #1fffb435
+# %% ../../nbs/generation/42_sampling.ipynb #c3b55d94
 def _number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
 def _whole(v): return isinstance(v, int) and not isinstance(v, bool)
 
@@ -69,7 +69,7 @@ def check_sampling(n, config, prefix, classes, guidance, temperature, top_k, top
     if guidance != 1 and classes is None:
         raise ValueError(f"guidance={guidance} needs classes to guide to")
     check_classes(classes, config, none=False)
-    if prefix is not None: check_prefix(prefix, config)
+    if prefix is not None: check_tokens(prefix, config)
     if prefix is not None and len(prefix) not in (1, n):
         raise ValueError(f"prefix must have 1 row or n={n}, got {len(prefix)}")
     if classes is not None and len(classes) != n:

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from ..images import digits, to_float
-from .pictures import ImageFiles, cores, find_images, fit_image, read_images
+from .opening import find_images, fit_image
+from .pictures import ImageFiles, cores, read_images
 
 # %% ../../nbs/training/11_datasets.ipynb #96acf817
 def load_folder(folder: str | Path, # searched with all its sub-folders

@@ -68,7 +68,7 @@ def _check_recipe(r):
         raise ValueError("the optimizer 'schedulefree' averages the weights itself and needs no schedule, "
                          f"so schedule must be 'constant' and ema 0, got {r.schedule!r} and {r.ema}")
 
-# %% ../../nbs/training/15_recipes.ipynb #c9374087
+# %% ../../nbs/training/15_recipes.ipynb #c5810092
 @dataclass
 class TokenizerRecipe(Recipe):
     "All that decides the training of a QG-VAE or VQ-VAE."
@@ -79,7 +79,7 @@ class TokenizerRecipe(Recipe):
     reset_every: int | None = None # batches; None: by `reset_window`; 0: no resets
     reset_until: float = 0.85 # share of the run after which no word is moved
     reset_noise: float = 1e-3 # offset of a moved word per dimension
-    ordered: float = 0. # probability that a sample loses its tail
+    ordered: float = 0. # probability that a sample loses its tail; above 0 the model's config is ordered
     augment: bool = False # small random affine maps
     flip: bool = False # mirror half of the images
     error: str = "mse" # 'mse' or 'log', see `TokenizerLoss`
@@ -90,6 +90,7 @@ class TokenizerRecipe(Recipe):
         super().__post_init__()
         if self.loss_crop is not None: self.loss_crop = tuple(self.loss_crop)
         _check_tokenizer_recipe(self)
+        self.model = dataclasses.replace(self.model, ordered=self.ordered > 0)
 
     @property
     def kind(self): return "qgvae" if isinstance(self.model, QGVAEConfig) else "vqvae"
@@ -149,14 +150,14 @@ def _parse(key, text, kind):
         raise ValueError(f"{key} must be {getattr(kind, '__name__', kind)}, got {text!r}")
     return value
 
-# %% ../../nbs/training/15_recipes.ipynb #181f27db
+# %% ../../nbs/training/15_recipes.ipynb #37d431ab
 def _settings(recipe):
     "{name: type} of all settings; those of a config inside of the recipe are NAME.SETTING."
     own, inner = {}, {}
     for f in dataclasses.fields(recipe):
         part = getattr(recipe, f.name)
         if not dataclasses.is_dataclass(part): own[f.name] = f.type
-        else: inner |= {f"{f.name}.{g.name}": g.type for g in dataclasses.fields(part)}
+        else: inner |= {f"{f.name}.{g.name}": g.type for g in dataclasses.fields(part) if g.name != "ordered"}
     return {k: kinds[k] for kinds in (own, inner) for k in sorted(kinds)}
 
 # %% ../../nbs/training/15_recipes.ipynb #c3bd62ed

@@ -187,7 +187,15 @@ class Reconstruction(NamedTuple):
     codebook_loss: torch.Tensor # scalar
     commitment_loss: torch.Tensor # scalar
 
-# %% ../nbs/method/07_model.ipynb #234df9ce
+# %% ../nbs/method/07_model.ipynb #50470145
+@patch
+def _of_nothing(self: Tokenizer, x, quantize):
+    "The `Reconstruction` of no images; the mean of no errors would be NaN, so the losses are 0."
+    c, zero = self.config, x.new_zeros(())
+    tokens = x.new_zeros(0, c.n_tokens).long() if quantize else None
+    return Reconstruction(x.float(), tokens, x.new_zeros(0, c.n_tokens, c.dim).float(), zero, zero)
+
+# %% ../nbs/method/07_model.ipynb #b8b2e143
 @patch
 def forward(self: Tokenizer,
             x, # (B, C, H, W) float in [0, 1]
@@ -195,6 +203,7 @@ def forward(self: Tokenizer,
             quantize: bool = True): # False: leave the quantiser out (the first phase of training)
     "`Reconstruction` of the images; changes no state."
     if not self.training: check_images(x, self.config)
+    if x.shape[0] == 0: return self._of_nothing(x, quantize)
     z = self.embed(x)                                                        # (B, N, D)
     q, tokens, codebook_loss, commitment_loss = z, None, z.new_zeros(()), z.new_zeros(())
     if quantize: q, tokens, codebook_loss, commitment_loss = self.quantizer(z)

@@ -80,23 +80,25 @@ def signed_colours(x): # (n, H, W) float in [-1, 1]
     x = x.clamp(-1, 1)
     return torch.stack([1 - x.clamp(min=0), 1 - x.abs(), 1 + x.clamp(max=0)], 1)
 
-# %% ../../nbs/evaluation/23_widgets.ipynb #f066a33a
+# %% ../../nbs/evaluation/23_widgets.ipynb #c94f8803
 def striking_exchange(model, # a tokenizer in eval mode
                       tokens, # (1, N) long: of one image
-                      tries: int = 8): # tokens tried, and words for each, spread over all
+                      tries: int = 8, # tokens tried, and words for each, spread over all
+                      band: int | None = None): # the only token to be tried; None: any
     "(band, word): of some exchanges of one token, the one that changes the decoded image most."
     c = model.config
     spread = lambda n: torch.linspace(0, n - 1, min(n, tries), device=tokens.device).round().long()
-    pairs = torch.cartesian_prod(spread(c.n_tokens), spread(c.n_words))               # (tries^2, 2)
+    bands = spread(c.n_tokens) if band is None else spread(c.n_words).new_tensor([band])
+    pairs = torch.cartesian_prod(bands, spread(c.n_words))                 # (tries^2 or tries, 2)
     exchanged = tokens.repeat(len(pairs), 1)
     exchanged[torch.arange(len(pairs), device=tokens.device), pairs[:, 0]] = pairs[:, 1]
     change = (model.decode(exchanged) - model.decode(tokens)).abs().flatten(1).mean(1)
     return tuple(pairs[change.argmax()].tolist())
 
-# %% ../../nbs/evaluation/23_widgets.ipynb #aeb41744
+# %% ../../nbs/evaluation/23_widgets.ipynb #98bcdb5d
 class TokenLab(_Lab):
     """Controls `image`, `k`, `band`, `word`; results `before`, `after` and `difference` (C, H, W) float.
-    Choosing an image or a band sets its own word."""
+    Choosing an image or a band sets a word that shows something."""
     def __init__(self,
                  model, # a tokenizer in eval mode
                  images): # (B, C, H, W) float in [0, 1]
@@ -116,8 +118,11 @@ class TokenLab(_Lab):
         return self.tokens[self.image.value, self.band.value].item()
 
     def _changed(self, control):
-        if control in (self.image, self.band) and self.word.value != self.own_word():
-            self.word.value = self.own_word()                                           # draws, too
+        word = self.word.value
+        if control in (self.image, self.band):
+            tokens = self.tokens[self.image.value][None]
+            word = striking_exchange(self.model, tokens, band=self.band.value)[1]
+        if word != self.word.value: self.word.value = word                           # draws, too
         else: super()._changed(control)
 
 # %% ../../nbs/evaluation/23_widgets.ipynb #2f23bb1f

@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['run_identity', 'stateful', 'save_checkpoint', 'load_checkpoint', 'Checkpoint']
 
-# %% ../../nbs/training/17_checkpoints.ipynb #e225077c
+# %% ../../nbs/training/17_checkpoints.ipynb #702e151d
+import hashlib
 import json
 import time
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 import torch
 from fastai.callback.core import Callback
@@ -50,7 +52,17 @@ def _tensors(learn):
     if train.device.type == "cuda": t["random/cuda"] = torch.cuda.get_rng_state(train.device)
     return t | dict(position=torch.tensor(train.position))
 
-# %% ../../nbs/training/17_checkpoints.ipynb #662bbc9a
+# %% ../../nbs/training/17_checkpoints.ipynb #09311a0d
+def _checksum(tensors, # {name: tensor on the CPU}
+              run): # identity of the run, JSON
+    "SHA-256, in hex, of all that a checkpoint says."
+    total = hashlib.sha256(run.encode())
+    for name, t in sorted(tensors.items()):
+        total.update(f"{name} {t.dtype} {list(t.shape)} ".encode())
+        total.update(t.contiguous().view(-1).view(torch.uint8).numpy())
+    return total.hexdigest()
+
+# %% ../../nbs/training/17_checkpoints.ipynb #6bd9bfb0
 def save_checkpoint(learn: Learner, # from `make_learner`
                     path: str | Path): # .safetensors file, replaced as a whole
     "Write all that the rest of the run depends on. Raises `TrainingDiverged` if a weight is not finite."
@@ -58,7 +70,8 @@ def save_checkpoint(learn: Learner, # from `make_learner`
         raise TrainingDiverged(f"a weight is NaN or infinite at step {learn.dls.train.position}; "
                                "the checkpoint is left as it was")
     tensors = {k: v.detach().contiguous().cpu() for k, v in _tensors(learn).items()}
-    write_whole(path, save(tensors, metadata={"run": json.dumps(run_identity(learn))}))
+    run = json.dumps(run_identity(learn))
+    write_whole(path, save(tensors, metadata={"run": run, "sha256": _checksum(tensors, run)}))
 
 # %% ../../nbs/training/17_checkpoints.ipynb #cac78f83
 def _load_optimizer(learn, saved):
@@ -74,22 +87,41 @@ def _load_optimizer(learn, saved):
         state[int(i)][name] = torch.empty_like(p).copy_(v) if v.shape == p.shape else v
     opt.load_state_dict(dict(state=state, param_groups=opt.state_dict()["param_groups"]))
 
-# %% ../../nbs/training/17_checkpoints.ipynb #8215c6a9
+# %% ../../nbs/training/17_checkpoints.ipynb #5eb2ef6d
+@contextmanager
+def _usable(path):
+    "Turn every error into a ValueError of one line."
+    try: yield
+    except Exception as e:
+        why = (str(e).strip() or type(e).__name__).splitlines()[0][:200]
+        raise ValueError(f"load_checkpoint: {path} is not a whole checkpoint of this run ({why}): "
+                         "delete it, and resuming begins the run anew with its settings") from e
+
+# %% ../../nbs/training/17_checkpoints.ipynb #2a68b2fd
 def _read_checkpoint(path):
     "({name: tensor}, identity of the run)"
-    try:
-        with safe_open(path, "pt") as f:
-            return {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["run"])
-    except Exception as e: raise ValueError(f"load_checkpoint: {path} is not a checkpoint: {e}") from e
+    with safe_open(path, "pt") as f: tensors, said = {k: f.get_tensor(k) for k in f.keys()}, f.metadata()
+    if set(said) == {"run"}: return tensors, json.loads(said["run"])        # from before there were checksums
+    if set(said) != {"run", "sha256"} or said["sha256"] != _checksum(tensors, said["run"]):
+        raise ValueError("its checksum does not fit")
+    return tensors, json.loads(said["run"])
 
-# %% ../../nbs/training/17_checkpoints.ipynb #5b4d8c46
+# %% ../../nbs/training/17_checkpoints.ipynb #15773b87
 def load_checkpoint(learn: Learner, # made by `make_learner` with the same recipe and images
                     path: str | Path): # what `save_checkpoint` has written
     "Put the learner where the run was when the checkpoint was written; `fit` then does the rest."
-    t, saved = _read_checkpoint(path)
-    if differs := _differences(saved, run_identity(learn)):
+    here = run_identity(learn)
+    with _usable(path):
+        tensors, saved = _read_checkpoint(path)
+        differs = _differences(saved, here)
+    if differs:
         raise ValueError(f"load_checkpoint: {path} belongs to a run with other {', '.join(differs)}; "
                          "it can only be resumed with its own")
+    with _usable(path): _restore(learn, tensors)
+
+# %% ../../nbs/training/17_checkpoints.ipynb #9be3dd6d
+def _restore(learn, t):
+    "Put {name: tensor} of a checkpoint where it belongs."
     part = lambda name: {k[len(name) + 1:]: v for k, v in t.items() if k.startswith(name + "/")}
     train = learn.dls.train
     learn.model.load_state_dict(part("model"))

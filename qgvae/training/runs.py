@@ -5,6 +5,33 @@
 # %% auto #0
 __all__ = ['EpochLines', 'Sheet', 'round_weights', 'write_run', 'train']
 
+# %% ../../nbs/training/19_runs.ipynb #6d2a138a
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+import torch
+from fastai.callback.core import Callback
+from fastai.learner import Learner
+from fastcore.basics import patch
+from ..images import plot_style, show_grid
+from ..pretrained import sums
+from ..records import device_name, hold_folder, write_result, write_whole
+from .datasets import IMAGE_SETS
+from .callbacks import StopGently, on_first, processes
+from .observers import HowFar, snapshot_label
+from .recipes import Recipe, TokenizerRecipe
+from .learner import epochs_done, fit, make_learner, report
+from .checkpoints import Checkpoint, load_checkpoint, stateful
+from .cards import model_card
+from .plans import RUN_FILES, Plan, make_plan, write_plan
+
 # %% ../../nbs/training/19_runs.ipynb #459db609
 import io
 import json
@@ -24,6 +51,7 @@ from ..pretrained import sums
 from ..records import device_name, write_result, write_whole
 from .datasets import IMAGE_SETS
 from .callbacks import StopGently, on_first, processes
+from .observers import snapshot_label
 from .recipes import Recipe, TokenizerRecipe
 from .learner import epochs_done, fit, make_learner, report
 from .checkpoints import Checkpoint, load_checkpoint, stateful
@@ -72,7 +100,7 @@ def caution(self: TokenizerRecipe, # noqa: F811
             f"{vectors:,} vectors, so many words stay dead. More images help, or fewer words "
             "(--set model.n_words=...), or one codebook for all tokens (--set model.codebooks=1)")
 
-# %% ../../nbs/training/19_runs.ipynb #a5262d30
+# %% ../../nbs/training/19_runs.ipynb #470f78a5
 class EpochLines(Callback):
     "Print one line per epoch, or slice of the time; on a terminal also how far it is."
     order, run_valid = 56, False # after the Recorder
@@ -80,28 +108,30 @@ class EpochLines(Callback):
                  say=print): # f(text)
         self.say = say
 
-    def before_fit(self): self.what = "part" if self.clock.minutes else "epoch"
+    def before_fit(self):
+        self.what = "part" if self.clock.minutes else "epoch"
+        self.how_far, self.live, self.width, self.drawn = HowFar(), sys.stdout.isatty(), 0, 0.
     def before_epoch(self): self.rate = None
-    def before_train(self):
-        self.first, self.live = self.dls.train.position, sys.stdout.isatty()
-        self.began = self.drawn = time.monotonic()
+    def before_train(self): self.first, self.began = self.dls.train.position, time.monotonic()
     def after_train(self):
         images = (self.dls.train.position - self.first) * self.dls.train.batch_size
         self.rate = images / max(1e-9, time.monotonic() - self.began)
     def after_epoch(self):
         if self.rate is None: return                    # an epoch skipped by a resumed run
-        line, start = self.learn.recipe.epoch_line(self.learn), "\r" * self.live
-        self.say(f"{start}{self.what} {self.epoch + 1}/{self.n_epoch}: {self.clock.seconds:.0f} s, "
+        clear, self.width = "\r" + " " * self.width + "\r" if self.width else "", 0
+        line = self.learn.recipe.epoch_line(self.learn)
+        self.say(f"{clear}{self.what} {self.epoch + 1}/{self.n_epoch}: {self.how_far.times(self.learn)}; "
                  f"{line}, {self.rate:,.0f} images/s")
 
-# %% ../../nbs/training/19_runs.ipynb #95df56f9
+# %% ../../nbs/training/19_runs.ipynb #bce299c3
 @patch
 def after_batch(self: EpochLines):
-    "On a terminal, twice a second: the share of the epoch."
+    "On a terminal, twice a second, over the line before: how far the run is."
     if not self.live or (now := time.monotonic()) - self.drawn < 0.5: return
-    self.drawn = now
-    done = (self.dls.train.position - self.first) / max(1, len(self.dls.train))
-    print(f"\r{self.what} {self.epoch + 1}/{self.n_epoch}: {done:4.0%} ", end="", flush=True)
+    line = f"{self.what} {self.epoch + 1}/{self.n_epoch}, {self.how_far(self.learn)}"
+    line = line[:shutil.get_terminal_size().columns - 1]
+    print("\r" + line.ljust(self.width), end="", flush=True)
+    self.drawn, self.width = now, len(line)
 
 # %% ../../nbs/training/19_runs.ipynb #1801acd4
 class Sheet(Callback):
@@ -126,7 +156,7 @@ def write(self: Sheet):
     last = len(drawn) - 1
     picked = [drawn[i * last // max(1, min(4, last))] for i in range(min(5, len(drawn)))]
     images = torch.cat([self.snapshots.images, *[row["images"] for row in picked]])
-    titles = ["original", *[f"batch {row['batches']:,}" for row in picked]]
+    titles = ["original", *map(snapshot_label, picked)]
     try: write_whole(self.path, _png(show_grid(images, len(self.snapshots.images), titles)))
     except OSError as e: self.say(f"{self.path} cannot be written ({e})")
 
@@ -177,6 +207,31 @@ def write_run(learn: Learner, # after `fit`
     write_result(out/"result.json", result)
     (out/"checkpoint.safetensors").unlink(missing_ok=True)
     return result
+
+# %% ../../nbs/training/19_runs.ipynb #41d57fb7
+@contextmanager
+def _held(out):
+    "Hold the folder of the run against other runs; of processes that train together, the first one does it."
+    with ExitStack() as stack:
+        on_first(lambda: stack.enter_context(hold_folder(out)))
+        yield
+
+# %% ../../nbs/training/19_runs.ipynb #770073a3
+def _begin_run(out, plan, resume):
+    "Clear the folder for a new run, and what a killed process has left; write what is to be done."
+    if not resume:
+        for f in (*RUN_FILES, "codec.safetensors"): (out/f).unlink(missing_ok=True)
+    for part in out.glob(".*.part"): part.unlink(missing_ok=True)
+    write_plan(out, plan)
+
+# %% ../../nbs/training/19_runs.ipynb #39f4c488
+def _begin_run(out, plan, resume):
+    "Clear the folder for a new run, and what a killed process has left; write what is to be done."
+    of_the_model_before = ("SHA256SUMS", "codec.safetensors")    # if it had them
+    if not resume:
+        for f in (*RUN_FILES, *of_the_model_before): (out/f).unlink(missing_ok=True)
+    for part in out.glob(".*.part"): part.unlink(missing_ok=True)
+    write_plan(out, plan)
 
 # %% ../../nbs/training/19_runs.ipynb #3dc03746
 def _begin_run(out, plan, resume):
@@ -236,7 +291,7 @@ def _run(learn, epochs, out, say):
             f"resume=True (--resume) goes on from the last checkpoint in {out}")
         raise
 
-# %% ../../nbs/training/19_runs.ipynb #d54d6c4a
+# %% ../../nbs/training/19_runs.ipynb #a52c70fe
 def train(what: str | Path | Recipe | None = None, # name of a recipe, or a folder of images
           out: str | Path = "train_out", # folder of the run
           resume: bool = False, # go on with the run in the folder; it keeps its settings
@@ -265,10 +320,11 @@ def train(what: str | Path | Recipe | None = None, # name of a recipe, or a fold
     asked = dict(size=size, minutes=minutes, epochs=epochs, ordered=ordered, images=images,
                  settings=list(settings) or None, half=half or None)
     asked["precision"] = None if precision == "auto" else precision
-    plan = on_first(lambda: make_plan(what, out, resume, force, asked))
-    plan.test, plan.skip = plan.test or test, plan.skip or skip
-    if not resume or str(root) != "data": plan.root = str(root)
-    return _train(plan, out, resume, download, device, result_file, checkpoint_seconds, say)
+    with _held(out):
+        plan = on_first(lambda: make_plan(what, out, resume, force, asked))
+        plan.test, plan.skip = plan.test or test, plan.skip or skip
+        if not resume or str(root) != "data": plan.root = str(root)
+        return _train(plan, out, resume, download, device, result_file, checkpoint_seconds, say)
 
 # %% ../../nbs/training/19_runs.ipynb #ebab6e00
 def _train(plan, out, resume, download, device, result_file, checkpoint_seconds, say):

@@ -24,7 +24,7 @@ class BuildWithDemo(build_py):
         if self.editable_mode: return
         self.copy_file(str(here/'nbs'/'demo.ipynb'), str(Path(self.build_lib)/cfg['lib_name']/'demo.ipynb'))
 
-extras = {o: cfg.get(f'{o}_requirements', '').split() for o in ('eval', 'schedulefree')}
+extras = {o: cfg.get(f'{o}_requirements', '').split() for o in ('eval', 'onnx', 'schedulefree')}
 
 setup(
     name = cfg['lib_name'],

@@ -20,7 +20,7 @@ from typing import Literal, Union, get_args, get_origin
 from fastcore.docments import docments
 from . import __version__
 
-# %% ../nbs/50_cli.ipynb #2104967f
+# %% ../nbs/50_cli.ipynb #e93cec58
 commands = {"demo": "qgvae.notebooks:demo",
             "models": "qgvae.codec.catalogue:list_models",
             "encode": "qgvae.codec.commands:encode_files",
@@ -31,7 +31,8 @@ commands = {"demo": "qgvae.notebooks:demo",
             "images": "qgvae.codec.tokens:write_images",
             "eval": "qgvae.evaluation.reports:evaluate_model",
             "train": "qgvae.commands:train_model",
-            "sample": "qgvae.commands:sample_sheet"}
+            "sample": "qgvae.commands:sample_sheet",
+            "export": "qgvae.commands:export_model"}
 
 def command_function(name: str): # a key of `commands`
     "The function that does it."

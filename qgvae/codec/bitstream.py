@@ -96,9 +96,10 @@ def write_header(h: Header):
     out = b"QG" + bytes([(EXTENDED if h.marks else 1) << 4 | flags]) + h.fingerprint + fields
     return out + bytes([crc8(out)])
 
-# %% ../../nbs/codec/31_bitstream.ipynb #fc63da80
+# %% ../../nbs/codec/31_bitstream.ipynb #800aff3f
 def _cut_header(data):
     return BitstreamError(f"cut: the file ends inside its header, after {len(data)} bytes")
+def _contradiction(): return BitstreamError("damaged: the header contradicts itself")
 
 # %% ../../nbs/codec/31_bitstream.ipynb #aa7956a1
 def _header_end(data):
@@ -119,9 +120,7 @@ def _header_end(data):
                              f"this library reads up to version {EXTENDED}: a newer qgvae is needed")
     return end
 
-# %% ../../nbs/codec/31_bitstream.ipynb #89cc26b6
-def _contradiction(): return BitstreamError("damaged: the header contradicts itself")
-
+# %% ../../nbs/codec/31_bitstream.ipynb #adf552fd
 def _read_extensions(data): # bytes, from the first extension to the check
     "Bytes between two marks; 0 if there are none."
     marks, last = 0, 0
@@ -213,7 +212,7 @@ def check_rows(self: TokenCodec,
                              f"[0, {K}), got {min(r)} to {max(r)}")
     if sizes is not None: _check_sizes(sizes, fit, len(rows))
 
-# %% ../../nbs/codec/31_bitstream.ipynb #0552eee5
+# %% ../../nbs/codec/31_bitstream.ipynb #1295c486
 def with_marks(record, # bytes: k, size and tokens
                marks: int, # m: bytes between two marks; 0: none
                crc: int): # CRC-24 of all before, without marks and checks
@@ -227,6 +226,7 @@ def with_marks(record, # bytes: k, size and tokens
         crc = crc24(block, crc)
     return bytes(out), crc
 
+# %% ../../nbs/codec/31_bitstream.ipynb #ad7035ac
 def without_marks(data, # bytes, from the beginning of a record on
                   marks: int): # m
     "The bytes without the marks."

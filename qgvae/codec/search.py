@@ -115,29 +115,6 @@ class Search:
         goal = Goal(self.goal.model, self.goal.x, self.begin, **self.options)
         return goal(self.q[None]).item()
 
-# %% ../../nbs/codec/32_search.ipynb #28c2130d
-class Search:
-    "The search for the tokens of one image."
-    def __init__(self,
-                 model: Tokenizer, # in eval mode
-                 x, # (1, C, H, W) float in [0, 1]
-                 tokens, # (N,) long, the start
-                 **goal): # aim, prefixes and half of `Goal`
-        quantizer = model.quantizer
-        N = quantizer.n_tokens
-        self.words = quantizer.codebook.float()[torch.arange(N) // (N // quantizer.codebooks)]  # (N, K, D)
-        self.near = (model.embed(x)[0, :, None] - self.words).square().sum(-1)  # (N, K)
-        self.tokens, self.q = tokens.clone(), self.words[torch.arange(N), tokens]  # (N,), (N, D)
-        self.goal = Goal(model, x, self.q, **goal)
-        self.cost, self.decodings = self.goal(self.q[None]).item(), len(self.goal.prefixes)
-        self.curvature = self.q.new_full((N,), torch.nan)
-        self.begin, self.options = self.q, goal | dict(half=False)
-
-    def exact(self):
-        "The present cost, a float, computed in fp32."
-        goal = Goal(self.goal.model, self.goal.x, self.begin, **self.options)
-        return goal(self.q[None]).item()
-
 # %% ../../nbs/codec/32_search.ipynb #469c09ea
 @patch
 def gradient(self: Search):
@@ -251,49 +228,6 @@ def search(model: Tokenizer, # in eval mode
     return found
 
 # %% ../../nbs/codec/32_search.ipynb #6c0b87a5
-def _check_search(model, x, tokens, prefixes):
-    "(B, N) long: the tokens. A ValueError for what cannot be searched."
-    N = model.config.n_tokens
-    check_images(x, model.config)
-    tokens = check_tokens(tokens, model.config)
-    if tokens.shape != (len(x), N):
-        raise ValueError(f"search: tokens must be ({len(x)}, {N}), a row for each image, "
-                         f"got {tuple(tokens.shape)}")
-    if prefixes is None: return tokens
-    if not prefixes or not all(1 <= k <= N and w > 0 for k, w in prefixes.items()):
-        raise ValueError(f"search: prefixes must be {{k: weight > 0}} with k in 1..{N}, got {prefixes}")
-    return tokens
-
-# %% ../../nbs/codec/32_search.ipynb #591bff88
-@torch.no_grad()
-def search(model: Tokenizer, # in eval mode
-           x, # (B, C, H, W) float in [0, 1]
-           tokens=None, # (B, N) integers, the start; None: the encoder's
-           effort: int | Effort = 2, # 0 (none) to 3, or an `Effort`
-           prefixes: dict | None = None, # {k: weight}, see `halves`; None: all tokens alone
-           aim=squared_error, # f(y, x) -> (R,) float, differentiable, smaller is better
-           seed: int = 0, # of the order in which tokens are visited
-           progress: bool = False): # show a bar
-    "Better tokens for images, never worse than the start, as `Searched`."
-    if model.training: raise ValueError("search: call model.eval() first")
-    effort, last = as_effort(effort), max(prefixes or [model.config.n_tokens])
-    tokens = _check_search(model, x, model.encode(x) if tokens is None else tokens, prefixes)
-    found = Searched(tokens.clone(), torch.ones(len(x)), torch.zeros(len(x), dtype=torch.long))
-    if effort is None: return found
-    goal = dict(aim=aim, prefixes=prefixes, half=bf16_pays(model))
-    for i in progress_bar(range(len(x))) if progress else range(len(x)):
-        s = Search(model, x[i:i + 1], tokens[i], **goal)
-        order = torch.Generator().manual_seed(seed)
-        for _ in range(effort.sweeps):
-            before = s.cost
-            s.sweep(effort, torch.randperm(last, generator=order).to(x.device))     # those behind do not count
-            if s.cost > before - 1e-5: break
-        cost = s.exact()
-        if cost < 1: found.tokens[i], found.cost[i] = s.tokens, cost
-        found.decodings[i] = s.decodings
-    return found
-
-# %% ../../nbs/codec/32_search.ipynb #c91cbc9e
 def _check_search(model, x, tokens, prefixes):
     "(B, N) long: the tokens. A ValueError for what cannot be searched."
     N = model.config.n_tokens

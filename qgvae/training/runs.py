@@ -32,32 +32,6 @@ from .checkpoints import Checkpoint, load_checkpoint, stateful
 from .cards import model_card
 from .plans import RUN_FILES, Plan, make_plan, write_plan
 
-# %% ../../nbs/training/19_runs.ipynb #459db609
-import io
-import json
-import os
-import sys
-import tempfile
-import time
-import warnings
-from dataclasses import asdict
-from pathlib import Path
-import torch
-from fastai.callback.core import Callback
-from fastai.learner import Learner
-from fastcore.basics import patch
-from ..images import plot_style, show_grid
-from ..pretrained import sums
-from ..records import device_name, write_result, write_whole
-from .datasets import IMAGE_SETS
-from .callbacks import StopGently, on_first, processes
-from .observers import snapshot_label
-from .recipes import Recipe, TokenizerRecipe
-from .learner import epochs_done, fit, make_learner, report
-from .checkpoints import Checkpoint, load_checkpoint, stateful
-from .cards import model_card
-from .plans import RUN_FILES, Plan, make_plan
-
 # %% ../../nbs/training/19_runs.ipynb #d5c428b9
 @patch
 def summary(self: TokenizerRecipe, model):
@@ -216,14 +190,6 @@ def _held(out):
         on_first(lambda: stack.enter_context(hold_folder(out)))
         yield
 
-# %% ../../nbs/training/19_runs.ipynb #770073a3
-def _begin_run(out, plan, resume):
-    "Clear the folder for a new run, and what a killed process has left; write what is to be done."
-    if not resume:
-        for f in (*RUN_FILES, "codec.safetensors"): (out/f).unlink(missing_ok=True)
-    for part in out.glob(".*.part"): part.unlink(missing_ok=True)
-    write_plan(out, plan)
-
 # %% ../../nbs/training/19_runs.ipynb #39f4c488
 def _begin_run(out, plan, resume):
     "Clear the folder for a new run, and what a killed process has left; write what is to be done."
@@ -232,14 +198,6 @@ def _begin_run(out, plan, resume):
         for f in (*RUN_FILES, *of_the_model_before): (out/f).unlink(missing_ok=True)
     for part in out.glob(".*.part"): part.unlink(missing_ok=True)
     write_plan(out, plan)
-
-# %% ../../nbs/training/19_runs.ipynb #3dc03746
-def _begin_run(out, plan, resume):
-    "Clear the folder for a new run, and what a killed process has left; write what is to be done."
-    if not resume:
-        for f in (*RUN_FILES, "codec.safetensors"): (out/f).unlink(missing_ok=True)
-    for part in out.glob(".*.part"): part.unlink(missing_ok=True)
-    write_result(out/"run.json", asdict(plan))
 
 # %% ../../nbs/training/19_runs.ipynb #94be9481
 def _load_splits(recipe, plan, download, say):

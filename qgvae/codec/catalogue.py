@@ -71,14 +71,15 @@ def needed(header): # `Header` of a file
         codec = token_codec(m)
         if codec and codec.ids.get(header.method, b"")[:3] == header.fingerprint: return m, codec
 
-# %% ../../nbs/codec/33b_catalogue.ipynb #5d90f702
+# %% ../../nbs/codec/33b_catalogue.ipynb #8039171a
 def _row(m):
     "The cells of a tokenizer."
-    c, test = m.config, m.result.get("results", {}).get("test", {})
+    c, results = m.config, m.result.get("results", {})
+    split = "test" if "test" in results else "valid"
     codec, bits = token_codec(m), math.log2(c["n_words"])
     kind = {1: "gray", 3: "colour"}.get(c["channels"], f"{c['channels']} channels")
     data = m.result.get("recipe", {}).get("data", "-")
-    quality = f"{test['psnr']:.2f} dB" if "psnr" in test else "-"
+    quality = f"{results[split]['psnr']:.2f} dB ({split})" if split in results else "-"
     order = "yes" if codec and codec.ordered else "no"
     size, N = f"{c['width']}x{c['height']} {kind}", n_tokens(m)
     return [m.name, size, f"{N}", f"{N * bits / 8:.4g}", order, quality, data]

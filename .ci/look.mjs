@@ -75,6 +75,8 @@ async function look(tab, name) {
   check('nothing is missing', answer.ok(), name);
   check('nothing from another host', true);
   check('no error in the console', true);
+  if (await tab.$('#lab')) await tab.waitForFunction(() => document.querySelector('#lab').dataset.ready === 'true' &&
+    [...document.querySelectorAll('.lab-word')].every(o => o.innerText.trim()));
   const seen = await tab.evaluate(async () => {
     for (const o of document.images) o.loading = 'eager';
     await Promise.all([...document.images].map(o => o.decode().catch(() => 0)));

@@ -123,14 +123,21 @@ async function look(tab, name) {
   }
   for (const width of [1280, 390]) {
     await tab.setViewportSize({ width, height: width < 500 ? 844 : 900 });
-    const [scroll, clipped] = await tab.evaluate(() => {
+    const [scroll, clipped, beyond] = await tab.evaluate(() => {
       const clip = o => { for (let p = o.parentElement; p && p !== document.body; p = p.parentElement) {
         const s = getComputedStyle(p);
         if (s.overflowX !== 'visible') return o.getBoundingClientRect().right > p.getBoundingClientRect().right + 1 && s.overflowX === 'hidden'; }
         return o.getBoundingClientRect().right > document.documentElement.clientWidth + 1; };
-      return [document.documentElement.scrollWidth, [...document.querySelectorAll('math, mjx-container, .katex-display')].filter(clip).length];
+      const beyond = [...document.querySelectorAll('main *')].filter(o => {
+        const r = o.getBoundingClientRect();
+        if (r.width === 0 || r.right <= document.documentElement.clientWidth + 1 || o.closest('svg, math, .visually-hidden')) return false;
+        for (let p = o; p && p !== document.body; p = p.parentElement) if (/auto|scroll/.test(getComputedStyle(p).overflowX)) return false;
+        return true; });
+      return [document.documentElement.scrollWidth, [...document.querySelectorAll('math, mjx-container, .katex-display')].filter(clip).length,
+        beyond.slice(0, 1).map(o => o.outerHTML.slice(0, 120))];
     });
     check(`no sideways scroll at ${width}`, scroll <= width, `${name}: ${scroll}`);
+    check(`nothing cut off at ${width}`, beyond.length === 0, `${name}: ${beyond[0]}`);
     check(`no clipped equation at ${width}`, clipped === 0, `${name}: ${clipped}`);
   }
 }

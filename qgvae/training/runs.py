@@ -132,7 +132,7 @@ def write(self: Sheet):
     images = torch.cat([self.snapshots.images, *[row["images"] for row in picked]])
     titles = ["original", *map(snapshot_label, picked)]
     try: write_whole(self.path, _png(show_grid(images, len(self.snapshots.images), titles)))
-    except OSError as e: self.say(f"{self.path} cannot be written ({e})")
+    except OSError as e: self.say(str(e))
 
 def _png(figure):
     "The bytes of a figure as a PNG file; closes it."
@@ -152,7 +152,7 @@ def round_weights(model): # a trained model
 def _write_model(model, out, half):
     with tempfile.TemporaryDirectory() as d:
         try: model.save_pretrained(d, dtype=torch.float16 if half else None)
-        except Exception as e: raise OSError(f"the model cannot be written to {d}: {e}") from e
+        except Exception as e: raise OSError(f"the model cannot be written to {out}: {e}") from e
         for f in ("config.json", "model.safetensors"): write_whole(out/f, (Path(d)/f).read_bytes())
 
 # %% ../../nbs/training/19_runs.ipynb #771bef0b

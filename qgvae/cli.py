@@ -6,11 +6,12 @@
 __all__ = ['commands', 'spelled', 'alone', 'ours', 'command_function', 'command_docstring', 'value_of', 'option', 'add_options',
            'make_parser', 'main']
 
-# %% ../nbs/50_cli.ipynb #271b82e4
+# %% ../nbs/50_cli.ipynb #5c653080
 import argparse
 import ast
 import importlib.util
 import inspect
+import os
 import sys
 import types
 import warnings
@@ -19,15 +20,19 @@ from typing import Literal, Union, get_args, get_origin
 from fastcore.docments import docments
 from . import __version__
 
-# %% ../nbs/50_cli.ipynb #e09276c4
+# %% ../nbs/50_cli.ipynb #e93cec58
 commands = {"demo": "qgvae.notebooks:demo",
+            "models": "qgvae.codec.catalogue:list_models",
             "encode": "qgvae.codec.commands:encode_files",
             "decode": "qgvae.codec.commands:decode_files",
-            "info": "qgvae.codec.commands:describe_files",
-            "compare": "qgvae.codec.commands:compare_files",
-            "train": "qgvae.commands:train_model",
+            "info": "qgvae.codec.catalogue:describe_files",
+            "compare": "qgvae.codec.comparison:compare_files",
+            "tokens": "qgvae.codec.tokens:write_tokens",
+            "images": "qgvae.codec.tokens:write_images",
             "eval": "qgvae.evaluation.reports:evaluate_model",
-            "sample": "qgvae.commands:sample_sheet"}
+            "train": "qgvae.commands:train_model",
+            "sample": "qgvae.commands:sample_sheet",
+            "export": "qgvae.commands:export_model"}
 
 def command_function(name: str): # a key of `commands`
     "The function that does it."
@@ -52,7 +57,7 @@ def value_of(annotation): # of a parameter
         if get_origin(kind) is Literal: return dict(choices=get_args(kind))
     return next((dict(type=kind, metavar=letter) for kind, letter in ((int, "N"), (float, "X")) if kind in kinds), {})
 
-# %% ../nbs/50_cli.ipynb #a73181b3
+# %% ../nbs/50_cli.ipynb #83c127f5
 spelled = {"out": ("-o", "--out"), "n": ("-n",), "max_bytes": ("--bytes",), "suffix": ("--format",),
            "settings": ("--set",), "classes": ("--class",), "result_file": ("--result",)}
 alone = {"ordered": 0.15} # what an option means if no value follows
@@ -62,7 +67,8 @@ def option(name: str, # of a parameter
     "(names, keyword arguments) for `argparse.ArgumentParser.add_argument`."
     positional, required = p.kind is not p.kind.KEYWORD_ONLY, p.default is inspect.Parameter.empty
     how = value_of(p.anno) | dict(help=(p.docment or "").replace("%", "%%"))
-    if positional: return (name,), how | ({} if required else dict(nargs="?", default=p.default))
+    if positional and not required: how |= dict(nargs="*" if how.get("nargs") else "?", default=p.default)
+    if positional: return (name,), how
     if how.get("nargs"): how |= dict(action="extend", default=[])
     elif not required and "action" not in how: how["default"] = p.default
     if name in alone:
@@ -99,13 +105,11 @@ def make_parser(called: str | None = None): # name of the command whose options 
         if name == called: add_options(sub, command_function(name))
     return parser
 
-# %% ../nbs/50_cli.ipynb #eaea5856
+# %% ../nbs/50_cli.ipynb #b706a6ce
 ours = ".*(images do not reach|takes its place|are left out|without LPIPS)" # warnings that are for the user
 
-def main(argv: list | None = None): # arguments; None: those of the command line
-    """The command `qgvae`. Returns the exit status: 0 if all went well, 1 if the work failed, 2 if it could not
-    start, 130 if it was interrupted."""
-    argv = sys.argv[1:] if argv is None else argv
+def _call(argv):
+    "Run the command of these arguments; its exit status."
     say = lambda text: print(f"qgvae: {text}", file=sys.stderr, flush=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -114,7 +118,19 @@ def main(argv: list | None = None): # arguments; None: those of the command line
         warnings.filterwarnings("default", message=ours)
         warnings.showwarning = lambda message, *args, **kwargs: say(message)
         try: return args.pop("function")(**args)
+        except BrokenPipeError: raise
         except ValueError as e: status = say(e) or 2
         except OSError as e: status = say(e) or 1
         except KeyboardInterrupt: status = say("interrupted") or 130
     return status
+
+# %% ../nbs/50_cli.ipynb #747bab1c
+def main(argv: list | None = None): # arguments; None: those of the command line
+    """The command `qgvae`. Returns the exit status: 0 if all went well, 1 if the work failed, 2 if it could not
+    start, 130 if it was interrupted, 141 if nobody reads what it says."""
+    try:
+        try: return _call(sys.argv[1:] if argv is None else argv)
+        finally: sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # for what is still to be written
+        return 141

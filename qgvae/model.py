@@ -268,7 +268,7 @@ def check_images(x, # (B, C, H, W) float in [0, 1]
         raise ValueError(f"images must be floats in [0, 1], got {x.dtype}; for uint8 divide by 255")
     if x.dim() != 4 or tuple(x.shape[1:]) != want:
         raise ValueError(f"images must have shape (B, {', '.join(map(str, want))}), got {tuple(x.shape)}")
-    if x.numel():
+    if x.numel() and not torch.compiler.is_compiling():
         lo, hi = (v.item() for v in x.aminmax())
         if not (lo >= 0 and hi <= 1):
             raise ValueError(f"images must be in [0, 1] without NaN, got values from {lo:g} to {hi:g}")
@@ -287,7 +287,7 @@ def check_tokens(tokens, # (B, k) integers of any kind, 0 <= k <= N
     if t.dim() != 2 or t.shape[1] > N:
         raise ValueError(f"tokens must have shape (B, k) with k in 0..{N}, got {tuple(t.shape)}")
     wrong = (t < 0) | (t >= K)
-    if wrong.any():
+    if not torch.compiler.is_compiling() and wrong.any():
         b, n = wrong.nonzero()[0].tolist()
         raise ValueError(f"tokens must be in [0, {K}), got {tokens[b, n].item()} in band {n}")
     return t
@@ -299,7 +299,7 @@ def encode(self: Tokenizer,
            x): # (B, C, H, W) float in [0, 1]
     "(B, N) long: the tokens of the images."
     check_images(x, self.config)
-    if not len(x): return torch.empty(0, self.config.n_tokens, dtype=torch.long, device=x.device)
+    if x.shape[0] == 0: return torch.empty(0, self.config.n_tokens, dtype=torch.long, device=x.device)
     return self.quantizer.tokens(self.embed(x))
 
 # %% ../nbs/method/07_model.ipynb #c7b869f9
@@ -309,7 +309,7 @@ def decode(self: Tokenizer,
            tokens): # (B, k) integers of any kind in [0, K), 0 <= k <= N
     "(B, C, H, W) float in [0, 1]: the images of the first k tokens."
     tokens, c = check_tokens(tokens, self.config), self.config
-    if not len(tokens): return torch.empty(0, c.channels, c.height, c.width, device=tokens.device)
+    if tokens.shape[0] == 0: return torch.empty(0, c.channels, c.height, c.width, device=tokens.device)
     q = self.quantizer.lookup(tokens)                                        # (B, k, D)
     q = F.pad(q, (0, 0, 0, c.n_tokens - q.shape[1]))                         # (B, N, D)
     return self.render(q).clamp(0, 1)

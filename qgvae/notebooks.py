@@ -6,7 +6,7 @@
 __all__ = ['find_demo', 'cell_names', 'last_words', 'CellLines', 'this_python', 'run_notebook', 'last_text', 'last_picture',
            'demo']
 
-# %% ../nbs/49_notebooks.ipynb #f52d81ac
+# %% ../nbs/49_notebooks.ipynb #b9eb6989
 import base64
 import os
 import re
@@ -14,17 +14,20 @@ import sys
 import threading
 import time
 from html import unescape
+from importlib.resources import files
 from pathlib import Path
 from fastcore.basics import patch
 
-# %% ../nbs/49_notebooks.ipynb #c2e5e975
-def find_demo(start: str | Path = "."): # folder to start from
-    "The path of `nbs/demo.ipynb` in `start` or in one of the folders above it."
-    start = Path(start).resolve()
-    for folder in (start, *start.parents):
-        if (p := folder/"nbs"/"demo.ipynb").is_file(): return p
-    raise ValueError(f"no nbs/demo.ipynb in {start} or above it: run this in a clone of the repository, "
-                     "or name a notebook with --notebook")
+# %% ../nbs/49_notebooks.ipynb #89d8eabc
+def find_demo(start: str | Path = ".", # folder to start from
+              package: str | Path | None = None): # folder of the package; None: of this one
+    "The path of `nbs/demo.ipynb` in `start` or a folder above it, else of the package's `demo.ipynb`."
+    start, package = Path(start).resolve(), Path(package or str(files("qgvae")))
+    clones = [folder/"nbs"/"demo.ipynb" for folder in (start, *start.parents, package.parent)]
+    for p in (*clones, package/"demo.ipynb"):
+        if p.is_file(): return p
+    raise ValueError(f"no nbs/demo.ipynb in {start} or above it, and none in the package: "
+                     "name a notebook with --notebook")
 
 # %% ../nbs/49_notebooks.ipynb #e3ef604b
 def cell_names(cells: list): # of a notebook: each with 'cell_type' and 'source'
@@ -167,15 +170,15 @@ def last_picture(nb): # executed notebook
         for o in reversed(cell.get("outputs", [])):
             if png := o.get("data", {}).get("image/png"): return base64.b64decode(png)
 
-# %% ../nbs/49_notebooks.ipynb #82bfa8ec
+# %% ../nbs/49_notebooks.ipynb #2a9fb636
 def demo(*,
-         notebook: str | Path | None = None, # notebook to run (default: nbs/demo.ipynb of the clone around you)
+         notebook: str | Path | None = None, # notebook (default: the demo of the clone around you, or the package's)
          out: str | Path = "demo_out", # folder for the executed notebook and its picture
          minutes: float | None = None): # training time, > 0 (default: what the notebook takes by itself)
     """Run the demo notebook without a browser, with a line per cell, and say where its results lie.
 
     Examples:
-      qgvae demo                              in a clone of the repository: about six minutes
+      qgvae demo                              about six minutes
       qgvae demo --minutes 0.5 --out quick    a short training
     """
     start = time.monotonic()
@@ -188,7 +191,7 @@ def demo(*,
     (picture := out/"demo.png").unlink(missing_ok=True)
     env = dict(QGVAE_OUT=str(out.resolve())) | ({} if minutes is None else dict(QGVAE_DEMO_MINUTES=f"{minutes:g}"))
     print(f"running {os.path.relpath(path)} with {sys.executable}", flush=True)
-    error = run_notebook(nb, path.parent, env)
+    error = run_notebook(nb, out.resolve() if path.parent.name == "qgvae" else path.parent, env)
     return _leave(nb, error, out/path.name, picture, time.monotonic() - start)
 
 # %% ../nbs/49_notebooks.ipynb #22144fe2

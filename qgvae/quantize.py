@@ -64,7 +64,7 @@ def tokens(self: BandQuantizer,
     "(B, N) long: the index of the nearest word."
     G = self.codebooks
     t = nearest(self.by_codebook(z.detach()), self.codebook) # (G, B*N/G)
-    return t.view(G, len(z), self.n_tokens // G).transpose(0, 1).flatten(1) # (B, N)
+    return t.view(G, z.shape[0], self.n_tokens // G).transpose(0, 1).flatten(1) # (B, N)
 
 # %% ../nbs/method/04_quantize.ipynb #5bfa836b
 @patch

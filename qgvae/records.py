@@ -118,7 +118,7 @@ def hold_folder(folder: str | Path, # made if it is missing, and removed if noth
 
 # %% ../nbs/method/09_records.ipynb #33520abf
 def need(module: str, # as it is imported
-         extra: str): # of qgvae that brings it: 'eval', 'schedulefree' or 'dev'
+         extra: str): # of qgvae that brings it: 'eval', 'onnx', 'schedulefree' or 'dev'
     "Import an optional module, or say how to install it."
     try: return importlib.import_module(module)
     except ImportError as e:

@@ -116,8 +116,10 @@ class UNet(nn.Module):
 def _condition(self: UNet, x): # (B, c_in, H, W) float
     "(B, c_in + 64, H, W) float, or None"
     if not self.pe_channels: return None
-    position = positional_encoding(*x.shape[-2:], self.pe_channels, x.device).to(x.dtype)
-    return torch.cat([x, position.expand(len(x), -1, -1, -1)], 1)
+    traced = torch.compiler.is_compiling() # a tensor of the tracer must not get into the cache
+    encode = positional_encoding.__wrapped__ if traced else positional_encoding
+    position = encode(*x.shape[-2:], self.pe_channels, x.device).to(x.dtype)
+    return torch.cat([x, position.expand(x.shape[0], -1, -1, -1)], 1)
 
 # %% ../nbs/method/02_unet.ipynb #197e251f
 @patch

@@ -6,7 +6,7 @@
 __all__ = ['Listed', 'listed', 'shipped', 'is_tokenizer', 'n_tokens', 'token_codec', 'needed', 'models_table', 'list_models',
            'kind_of', 'suiting', 'choose_model', 'describe_files', 'codec_of']
 
-# %% ../../nbs/codec/33b_catalogue.ipynb #d35f3dda
+# %% ../../nbs/codec/33b_catalogue.ipynb #77c809cf
 import json
 import math
 from importlib.resources import files
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from PIL import Image
 from safetensors import safe_open
 from ..training.opening import open_noted
-from .bitstream import TokenCodec, read_header, tables_id
+from .bitstream import TokenCodec, read_header
 from .coders import BitstreamError
 from .parts import parts
 from .terminal import counted, find_inputs, named, read_file, say
@@ -28,12 +28,14 @@ class Listed(NamedTuple):
     config: dict # its config.json
     result: dict # its result.json, {} if there is none
 
+# %% ../../nbs/codec/33b_catalogue.ipynb #cf96791b
 def listed(folder: str | Path): # of a model
     "The `Listed` of a folder."
     folder = Path(folder)
     read = lambda name: json.loads((folder/name).read_text()) if (folder/name).is_file() else {}
     return Listed(folder.name, folder, read("config.json"), read("result.json"))
 
+# %% ../../nbs/codec/33b_catalogue.ipynb #3dd234c7
 def shipped():
     "All models that come with the package, tokenizers and transformers, in the order of their names."
     return [listed(p) for p in sorted((Path(str(files("qgvae")))/"weights").iterdir()) if (p/"config.json").is_file()]
@@ -43,6 +45,7 @@ def is_tokenizer(m: Listed):
     "Does it take images?"
     return "channels" in m.config
 
+# %% ../../nbs/codec/33b_catalogue.ipynb #10b47e67
 def n_tokens(m: Listed):
     "N of a tokenizer: a VQ-VAE has one for each position of its grid."
     c = m.config
@@ -61,13 +64,14 @@ def token_codec(m: Listed):
         return TokenCodec(n_tokens(m), m.config["n_words"], bytes.fromhex(meta["model"]), tables, bool(ordered))
     except Exception as e: raise ValueError(f"{path}: not a file of tables ({type(e).__name__}: {e})") from e
 
+# %% ../../nbs/codec/33b_catalogue.ipynb #0b078fc2
 def needed(header): # `Header` of a file
     "(`Listed`, `TokenCodec`) of the model in the package that a file needs; None if it is another one."
     for m in filter(is_tokenizer, shipped()):
         codec = token_codec(m)
         if codec and codec.ids.get(header.method, b"")[:3] == header.fingerprint: return m, codec
 
-# %% ../../nbs/codec/33b_catalogue.ipynb #1b788ead
+# %% ../../nbs/codec/33b_catalogue.ipynb #5d90f702
 def _row(m):
     "The cells of a tokenizer."
     c, test = m.config, m.result.get("results", {}).get("test", {})
@@ -76,8 +80,10 @@ def _row(m):
     data = m.result.get("recipe", {}).get("data", "-")
     quality = f"{test['psnr']:.2f} dB" if "psnr" in test else "-"
     order = "yes" if codec and codec.ordered else "no"
-    return [m.name, f"{c['width']}x{c['height']} {kind}", f"{n_tokens(m)}", f"{n_tokens(m) * bits / 8:.4g}", order, quality, data]
+    size, N = f"{c['width']}x{c['height']} {kind}", n_tokens(m)
+    return [m.name, size, f"{N}", f"{N * bits / 8:.4g}", order, quality, data]
 
+# %% ../../nbs/codec/33b_catalogue.ipynb #7e707e92
 def models_table(models: list): # of `Listed`, tokenizers
     "Lines: the images that each takes, tokens, bytes, order, quality, and what it was trained on."
     rows = [["model", "images", "tokens", "bytes", "ordered", "PSNR", "trained on"], *map(_row, models)]
@@ -183,6 +189,7 @@ def _describe(name, data, model, given):
     elif note := codec.unpack(data).note: print(note)
     _print_parts(parts(data, codec))
 
+# %% ../../nbs/codec/33b_catalogue.ipynb #03e7e06f
 def _print_parts(found):
     "A table of parts; those of the same name in one line."
     groups = {}

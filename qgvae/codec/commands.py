@@ -6,7 +6,7 @@
 __all__ = ['groups', 'Loaded', 'load_group', 'Row', 'encode_group', 'image_rows', 'cautions', 'check_wanted', 'check_target',
            'encode_files', 'codec_for', 'decode_files']
 
-# %% ../../nbs/codec/34_commands.ipynb #e6cc3d3a
+# %% ../../nbs/codec/34_commands.ipynb #7f2b5d4a
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +20,7 @@ from ..training.opening import FITS, Opened, dropped_share, fit_image, from_pil
 from ..training.opening import image_suffixes, open_noted, restore_image, to_pil
 from ..training.pictures import cores
 from ..training.preprocessing import original_psnr
-from .bitstream import read_header
+from .bitstream import MAX_PIXELS, read_header
 from .catalogue import choose_model, needed
 from .coders import BitstreamError
 from .files import Codec, _only_one, check_keep
@@ -34,6 +34,7 @@ def _pixels(source):
         with Image.open(source) as im: return im.width * im.height
     except Exception: return 0
 
+# %% ../../nbs/codec/34_commands.ipynb #76bf76c5
 def groups(inputs: list, # of `Path`, or '-'
            most: int = 64, # images in a group
            pixels: int = 1 << 25): # of all images in a group
@@ -54,6 +55,7 @@ class Loaded(NamedTuple):
     x: torch.Tensor # (C, H, W) uint8, at the model's size
     opened: Opened # the original
 
+# %% ../../nbs/codec/34_commands.ipynb #a4b06ed7
 def load_group(sources: list, # of `Path`, or '-'
                config, # of the model
                fit: str, # how images get the model's size
@@ -90,6 +92,7 @@ def _row(codec, o, tokens, y, size, fit):
     return Row(o.source, tokens, size, image_psnr(y[None], x[None]).item(), restored,
                o.opened.image.size, o.opened.frames, o.opened.coloured)
 
+# %% ../../nbs/codec/34_commands.ipynb #252d1c6b
 def encode_group(codec: Codec,
                  loaded: list, # of `Loaded`
                  failed: list, # (source, why) of those that cannot be encoded are put here
@@ -124,12 +127,13 @@ def image_rows(codec: Codec,
             for part in ([[o] for o in loaded] if effort else [loaded]):
                 yield from encode_group(codec, part, failed, fit, effort=effort, **how)
 
-# %% ../../nbs/codec/34_commands.ipynb #01f2e069
+# %% ../../nbs/codec/34_commands.ipynb #7b4909b7
 def _sizes(found):
     "A set of (w, h) in words, from the smallest to the largest."
     said = [f"{w}x{h}" for w, h in sorted(found, key=lambda s: s[0] * s[1])]
     return said[0] if len(said) == 1 else f"{said[0]} to {said[-1]}"
 
+# %% ../../nbs/codec/34_commands.ipynb #b45e145a
 def cautions(name: str, # of the model
              config, # of the model
              fit: str, # how images got the model's size
@@ -141,7 +145,8 @@ def cautions(name: str, # of the model
                      "detail that is finer is lost")
     share = {r.source: dropped_share(r.original, H, W, fit) for r in rows}
     if long := [f"{named(o)} ({s:.0%})" for o, s in share.items() if s > 0.25]:
-        lines.append(f"crop keeps the middle and drops much of {counted(len(long))}, --fit pad keeps all: {some_of(long)}")
+        lines.append(f"crop keeps the middle and drops much of {counted(len(long))}, "
+                     f"--fit pad keeps all: {some_of(long)}")
     if moving := [f"{named(r.source)} ({r.frames} frames)" for r in rows if r.frames > 1]:
         lines.append(f"only the first frame is used of {counted(len(moving), 'animation')}: {some_of(moving)}")
     if faded := [named(r.source) for r in rows if r.coloured]:
@@ -157,13 +162,14 @@ def check_wanted(codec: Codec,
     check_keep(tokens, codec.config)
     if max_bytes is not None: codec.keep_for_bytes([0] * codec.config.n_tokens, max_bytes, method=method)
 
+# %% ../../nbs/codec/34_commands.ipynb #c24d2ae2
 def check_target(out: str): # as given with -o
     "Raise a ValueError unless it is a folder, '-' or a name that ends in .qgv."
     if out == "-" or is_folder(out) or Path(out).suffix.lower() == ".qgv": return
     other = "; qgvae tokens writes .npy and .safetensors" if Path(out).suffix in (".npy", ".safetensors") else ""
     raise ValueError(f"-o must be a name that ends in .qgv, or a folder (a name that ends in /), got {out!r}{other}")
 
-# %% ../../nbs/codec/34_commands.ipynb #9d056cae
+# %% ../../nbs/codec/34_commands.ipynb #febdaeff
 def encode_files(inputs: list, # images: files, folders, patterns, or - for standard input
                  *,
                  out: str, # a .qgv file for all images, a folder (name ending in /) for a file each, or -
@@ -189,8 +195,8 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
     model = choose_model(inputs, model)
     codec, target, failed, rows, lines = Codec.from_pretrained(model), dict(zip(inputs, outs)), [], [], []
     check_wanted(codec, tokens, max_bytes, psnr, method)
-    how, bar = dict(tokens=tokens, max_bytes=max_bytes, psnr=psnr, effort=effort, method=method), Bar(len(inputs), "encoded")
-    for r in image_rows(codec, inputs, failed, fit, no_size=no_size, **how):
+    how, bar = dict(tokens=tokens, max_bytes=max_bytes, psnr=psnr, method=method), Bar(len(inputs), "encoded")
+    for r in image_rows(codec, inputs, failed, fit, effort, no_size=no_size, **how):
         rows.append(r)
         if each: lines.append(_write_each(codec, r, target[r.source], fit, method))
         bar.step(len(rows) + len(failed) - bar.done)
@@ -208,11 +214,13 @@ def _quality(config, rows):
     if len(restored) < len(rows): return text
     return f"{text}, {mean([db for _, db in restored])} at {_sizes({size for size, _ in restored})}"
 
+# %% ../../nbs/codec/34_commands.ipynb #7c0c13d7
 def _write_each(codec, r, target, fit, method):
     "Write the file of one image; the line that says so."
     write_file(target, data := codec.pack([r.tokens], r.size and [r.size], fit, method))
     return f"{r.source} -> {target}: {len(data)} bytes, {len(r.tokens)} tokens, {_quality(codec.config, [r])}"
 
+# %% ../../nbs/codec/34_commands.ipynb #906e1995
 def _write_all(codec, out, rows, fit, method):
     "Write one file of all images and say so."
     own = codec.config.width, codec.config.height
@@ -222,6 +230,7 @@ def _write_all(codec, out, rows, fit, method):
     tokens = f"{k[0]}-{k[-1]}" if len(k) > 1 else f"{k[0]}"
     say(f"{counted(len(rows))} -> {out}: {len(data)} bytes, {tokens} tokens, {_quality(codec.config, rows)}")
 
+# %% ../../nbs/codec/34_commands.ipynb #182eeea1
 def _last_words(name, config, fit, psnr, rows, failed, total):
     "What is to be said at the end, for all images; the exit status."
     for line in cautions(name, config, fit, rows): say(f"note: {line}")
@@ -248,6 +257,7 @@ def _numbered(target, n, first, suffix):
     if n == 1: return [target]
     return [target.with_name(f"{target.stem}-{i:0{len(str(n))}}{suffix}") for i in range(1, first + 1)]
 
+# %% ../../nbs/codec/34_commands.ipynb #80d218a0
 def _read_all(inputs, outs, each, suffix, force):
     "[(input, target, its bytes or what is wrong with it)], once it is clear that all names are free."
     found, of, names = [], [], []
@@ -264,24 +274,23 @@ def _read_all(inputs, outs, each, suffix, force):
     may_write([o for o in names if str(o) != "-"], force)
     return found
 
-# %% ../../nbs/codec/34_commands.ipynb #e905332c
+# %% ../../nbs/codec/34_commands.ipynb #2fb6345e
 def _write_images(codec, unpacked, target, tokens, model_size, suffix):
     "Write the images of one file, numbered if it is one of many; their names."
-    n, fit = unpacked.header.n, unpacked.header.fit
-    targets = _numbered(target, n, len(unpacked.records), suffix)
-    for r, x, t in zip(unpacked.records, codec.images(unpacked, tokens), targets):
-        im = to_pil(x)
-        if r.size and not model_size: im = restore_image(im, r.size, fit)
-        write_file(t, image_bytes(im, suffix))
+    targets = _numbered(target, unpacked.header.n, len(unpacked.records), suffix)
+    for im, t in zip(codec.drawn(unpacked, tokens, model_size), targets): write_file(t, image_bytes(im, suffix))
     return targets
 
-# %% ../../nbs/codec/34_commands.ipynb #ac3432da
+# %% ../../nbs/codec/34_commands.ipynb #b17a4eb0
 def decode_files(inputs: list, # .qgv files: files, folders, patterns, or - for standard input
                  *,
                  out: str, # an image file, a folder (name ending in /), or - for standard output
                  model: str | None = None, # its folder, name or id (default: by the file's fingerprint)
                  tokens: int | None = None, # use only the first so many tokens of each image
                  model_size: bool = False, # leave images at the model's size
+                 strict: bool = False, # refuse a file that is cut
+                 anyway: bool = False, # draw a cut file even if its tokens are not ordered
+                 max_pixels: int = MAX_PIXELS, # refuse a file whose images have more pixels together
                  suffix: str | None = None, # ending of the images: png, webp ... (default: that of the result, or png)
                  force: bool = False): # overwrite what exists
     """Write .qgv files, whole or cut, as images.
@@ -298,20 +307,20 @@ def decode_files(inputs: list, # .qgv files: files, folders, patterns, or - for 
         raise ValueError(f"{len(inputs)} files need a folder: give -o a name that ends in /")
     outs, bar = names_in(out, inputs, suffix) if each else [out], Bar(len(inputs), "decoded")
     for o, target, data in _read_all(inputs, outs, each, suffix, force):
-        lines.append(_decode_one(o, target, data, model, known, (tokens, model_size, suffix)))
+        how = dict(cut="never" if strict else "any" if anyway else "coarser", max_pixels=max_pixels)
+        lines.append(_decode_one(o, target, data, model, known, how, (tokens, model_size, suffix)))
         bar.step()
     bar.clear()
     say_all(lines)
     return int(any(line.startswith("qgvae:") for line in lines))
 
-# %% ../../nbs/codec/34_commands.ipynb #acb20167
-def _decode_one(source, target, data, model, known, how):
+# %% ../../nbs/codec/34_commands.ipynb #f6878807
+def _decode_one(source, target, data, model, known, how, wanted):
     "Write the images of one file; the line that says how that went."
     try:
         if isinstance(data, Exception): raise data
         codec = codec_for(read_header(data), model, known)
-        unpacked = codec.unpack(data)
-        made = _write_images(codec, unpacked, target, *how)
+        made = _write_images(codec, unpacked := codec.read(data, model_size=wanted[1], **how), target, *wanted)
     except (BitstreamError, OSError) as e: return f"qgvae: {named(source)}: {e}"
     names = "nothing" if not made else made[0] if len(made) == 1 else f"{made[0]} ... {made[-1]}"
     return f"{named(source)} -> {names}" + (f" ({unpacked.note})" if unpacked.note else "")

@@ -51,13 +51,14 @@ def _draw_comparison(found):
         plt.close(figure)
     return file.getvalue()
 
-# %% ../../nbs/codec/34a_comparison.ipynb #3af02ee3
+# %% ../../nbs/codec/34a_comparison.ipynb #7d7621fd
 def _print_rows(o, found, fit, own):
     "The lines of one image in the table."
     original = o.opened.image
     for name, (y, size, payload, db) in found.items():
         if not size: continue
-        restored = "" if original.size == own else f"{original_psnr(restore_image(to_pil(y), original.size, fit), original):9.2f}"
+        im = restore_image(to_pil(y), original.size, fit)
+        restored = "" if original.size == own else f"{original_psnr(im, original):9.2f}"
         print(f"{str(o.source)[-20:]:20} {name:6} {size:6} {payload:8} {db:9.2f} {restored}".rstrip())
 
 # %% ../../nbs/codec/34a_comparison.ipynb #7ec7dd64

@@ -18,7 +18,7 @@ class Part(NamedTuple):
     size: int # bytes
     value: str # in words
 
-# %% ../../nbs/codec/31a_parts.ipynb #8367494d
+# %% ../../nbs/codec/31a_parts.ipynb #5925d807
 def _header_parts(data, h):
     "[(name, bytes, in words)] of the header."
     flags = ["range-coded" if h.method == "range" else "packed"] + ["ordered"] * h.ordered
@@ -29,20 +29,25 @@ def _header_parts(data, h):
     keep = "each image has its own" if h.keep is None else f"{h.keep} tokens"
     out.append(("keep", len(write_varint(0 if h.keep is None else h.keep + 1)), keep))
     if h.fit: out.append(("fit", 1, h.fit))
+    if data[2] >> 4 > 1:
+        out.insert(3, ("length", 1, f"{data[6]} bytes up to the check"))
+        marks = f"a mark every {h.marks} bytes" if h.marks else "none that is known"
+        out.append(("extensions", h.size - 1 - sum(size for _, size, _ in out), marks))
     return [*out, ("header check", 1, "holds")]
 
-# %% ../../nbs/codec/31a_parts.ipynb #803815af
-def _record_parts(r, length):
-    "[(name, bytes, in words)] of a record of a file of so many bytes."
+# %% ../../nbs/codec/31a_parts.ipynb #5389a1b9
+def _record_parts(r, length, marks):
+    "[(name, bytes, in words)] of a record of a file of so many bytes, which has marks or has none."
     (start, first, end), out = r.spans, []
     size = f", {r.size[0]}x{r.size[1]}" if r.size else ""
     if first > start: out.append(("k, size", first - start, f"{r.keep} tokens{size}"))
     missing = "" if len(r.tokens) == r.keep else f" of {r.keep}"
-    out.append(("tokens", end - first, f"{len(r.tokens)}{missing}"))
+    marked = " and marks" if marks else ""
+    out.append((f"tokens{marked}", end - first, f"{len(r.tokens)}{missing}"))
     if end < length: out.append(("check", min(3, length - end), "holds" if r.checked else "cut"))
     return out
 
-# %% ../../nbs/codec/31a_parts.ipynb #2648f242
+# %% ../../nbs/codec/31a_parts.ipynb #211ebbf6
 def parts(data, # bytes of a file
           codec: TokenCodec = None): # of its model; without one only the header can be told apart
     "A list of `Part`: what each byte of a file is for."
@@ -50,7 +55,7 @@ def parts(data, # bytes of a file
     found = _header_parts(data, h)
     unread = ("images and their checks", len(data) - h.size, "not read without the model")
     if codec is None: found.append(unread)
-    else: found += [o for r in codec.unpack(data).records for o in _record_parts(r, len(data))]
+    else: found += [o for r in codec.unpack(data).records for o in _record_parts(r, len(data), h.marks)]
     if (rest := len(data) - sum(size for _, size, _ in found)): found.append(("size", rest, "cut"))
     starts = accumulate((size for _, size, _ in found), initial=0)
     return [Part(name, start, size, value) for (name, size, value), start in zip(found, starts, strict=False)]

@@ -92,7 +92,7 @@ def as_effort(effort: int | Effort): # 0..3, or your own
         raise ValueError(f"effort must be 0 (no search) to {most}, or an Effort, got {effort!r}")
     return EFFORTS[effort]
 
-# %% ../../nbs/codec/32_search.ipynb #28c2130d
+# %% ../../nbs/codec/32_search.ipynb #8ad59a69
 class Search:
     "The search for the tokens of one image."
     def __init__(self,
@@ -198,7 +198,7 @@ def halves(n_tokens: int, # N
     ks = [n_tokens >> i for i in range(n_tokens.bit_length()) if n_tokens >> i >= least]
     return {k: 0.5**i for i, k in enumerate(ks)}
 
-# %% ../../nbs/codec/32_search.ipynb #591bff88
+# %% ../../nbs/codec/32_search.ipynb #42c7db1a
 @torch.no_grad()
 def search(model: Tokenizer, # in eval mode
            x, # (B, C, H, W) float in [0, 1]
@@ -227,7 +227,7 @@ def search(model: Tokenizer, # in eval mode
         found.decodings[i] = s.decodings
     return found
 
-# %% ../../nbs/codec/32_search.ipynb #c91cbc9e
+# %% ../../nbs/codec/32_search.ipynb #6c0b87a5
 def _check_search(model, x, tokens, prefixes):
     "(B, N) long: the tokens. A ValueError for what cannot be searched."
     N = model.config.n_tokens

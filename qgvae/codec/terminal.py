@@ -37,6 +37,7 @@ def is_folder(out: str): # as given with -o
     "Is that a folder for several files?"
     return out != "-" and (out.endswith(("/", os.sep)) or Path(out).is_dir())
 
+# %% ../../nbs/codec/33a_terminal.ipynb #d26abfde
 def check_names(inputs: list, # of `Path`, or '-'
                 names: list): # of the result of each
     "Raise a ValueError if two results would have the same name."
@@ -45,6 +46,7 @@ def check_names(inputs: list, # of `Path`, or '-'
         if name in first: raise ValueError(f"{first[name]} and {o} would both become {name}")
         first[name] = o
 
+# %% ../../nbs/codec/33a_terminal.ipynb #559b72d9
 def names_in(folder: str, # where they go
              inputs: list, # of `Path`, or '-'
              suffix: str): # ending of the results
@@ -61,6 +63,7 @@ def may_write(paths: list, # of the files
         if p.is_dir(): raise ValueError(f"{p} is a folder")
         if p.exists() and not force: raise ValueError(f"{p} exists already: give --force to overwrite it")
 
+# %% ../../nbs/codec/33a_terminal.ipynb #756dbfd4
 def write_file(path: str | Path, # '-': standard output
                data: bytes):
     "Write a whole file or none; folders above it are made."
@@ -70,6 +73,7 @@ def write_file(path: str | Path, # '-': standard output
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
+# %% ../../nbs/codec/33a_terminal.ipynb #7456afeb
 def read_file(path: str | Path): # '-': standard input
     "All bytes of a file."
     return sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
@@ -81,6 +85,7 @@ def image_kind(suffix: str): # '.png', ...
     if kind not in Image.SAVE: raise ValueError(f"{suffix!r} is not the ending of an image file that can be written")
     return kind
 
+# %% ../../nbs/codec/33a_terminal.ipynb #73d2667d
 def image_bytes(im, # PIL image
                 suffix: str): # '.png', ...
     "The image as the bytes of a file."
@@ -92,6 +97,7 @@ def say(*text):
     "A line on standard error."
     print(*text, file=sys.stderr, flush=True)
 
+# %% ../../nbs/codec/33a_terminal.ipynb #3b761632
 def say_all(lines: list, # of text
             most: int = 20): # show so many
     "Lines on standard error; of many only the first, and all that tell of a failure."
@@ -99,14 +105,17 @@ def say_all(lines: list, # of text
         if i < most or line.startswith("qgvae:") or "(cut:" in line: say(line)
     if len(lines) > most: say(f"... {len(lines)} in all")
 
+# %% ../../nbs/codec/33a_terminal.ipynb #b96d8aab
 def named(o): # a `Path`, or '-'
     "The input in words."
     return "standard input" if o == "-" else str(o)
 
+# %% ../../nbs/codec/33a_terminal.ipynb #acdc9f77
 def counted(n: int, what: str = "image"):
     "'1 image', '2 images', '3,000 images'"
     return f"{n:,} {what}{'s' * (n != 1)}"
 
+# %% ../../nbs/codec/33a_terminal.ipynb #755c83fd
 def some_of(names: list, most: int = 3): # show so many
     "'a, b and 7 more'"
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
@@ -120,7 +129,7 @@ def say_left_out(failed: list, # of (input, why)
     for o, why in failed: say(f"qgvae: {named(o)}: {why}")
     return 1 if failed else 0
 
-# %% ../../nbs/codec/33a_terminal.ipynb #96960933
+# %% ../../nbs/codec/33a_terminal.ipynb #e5ffc909
 class Bar:
     "Counts work that is done, on standard error."
     def __init__(self,
@@ -138,7 +147,8 @@ class Bar:
         if now - self.last < (0.1 if self.tty else self.every): return
         self.last, full = now, 30 * self.done // self.total
         rate = self.done / max(1e-9, now - self.begun)
-        text = f"{self.what} {self.done}/{self.total}, {rate:.3g} {self.unit}/s, {(self.total - self.done) / rate:.0f} s left"
+        left = (self.total - self.done) / rate
+        text = f"{self.what} {self.done}/{self.total}, {rate:.3g} {self.unit}/s, {left:.0f} s left"
         if self.tty: print(f"\r[{'#' * full:.<30}] {text} ", end="", file=sys.stderr, flush=True)
         else: say(text)
 

@@ -30,6 +30,7 @@ class Tokens(NamedTuple):
     model: str = "" # the identity of their model: 64 hex digits; '': not known
     names: tuple = () # of the images; (): not known
 
+# %% ../../nbs/codec/34b_tokens.ipynb #35876c34
 def tokens_bytes(t: Tokens,
                  suffix: str): # '.npy' or '.safetensors'
     "The file as bytes."
@@ -64,12 +65,13 @@ def _file_rows(codec, paths, failed):
         many = unpacked.header.n > 1
         yield from ((f"{o}#{i}" if many else str(o), row) for i, row in enumerate(unpacked.tokens, 1))
 
+# %% ../../nbs/codec/34b_tokens.ipynb #354d904d
 def _model_of(images, files, given):
     "The name of the model: given, chosen by the images, or that which the first file needs."
     if given is None and files and (found := needed(read_header(read_file(files[0])))): return found[0].name
     return choose_model(images, given)
 
-# %% ../../nbs/codec/34b_tokens.ipynb #7876ed28
+# %% ../../nbs/codec/34b_tokens.ipynb #27f9f577
 def write_tokens(inputs: list, # images and .qgv files: files, folders, patterns
                  *,
                  out: str, # .npy or .safetensors
@@ -87,7 +89,7 @@ def write_tokens(inputs: list, # images and .qgv files: files, folders, patterns
     if (suffix := Path(out).suffix.lower()) not in (".npy", ".safetensors"):
         raise ValueError(f"-o must be a name that ends in .npy or .safetensors, got {out!r}")
     may_write([out], force)
-    inputs, failed, named_rows, rows = find_inputs(inputs, image_suffixes() | {".qgv"}), [], [], []
+    inputs, failed, rows = find_inputs(inputs, image_suffixes() | {".qgv"}), [], []
     files = [o for o in inputs if o != "-" and o.suffix.lower() == ".qgv"]
     images = [o for o in inputs if o not in files]
     model = _model_of(images, files, model)
@@ -97,7 +99,8 @@ def write_tokens(inputs: list, # images and .qgv files: files, folders, patterns
         rows.append(r)
         bar.step(len(rows) + len(failed) - bar.done)
     bar.clear()
-    named_rows = [(named(r.source), r.tokens) for r in rows] + [(o, r[:tokens]) for o, r in _file_rows(codec, files, failed)]
+    named_rows = [(named(r.source), r.tokens) for r in rows]
+    named_rows += [(o, r[:tokens]) for o, r in _file_rows(codec, files, failed)]
     if named_rows: _write(out, suffix, codec, named_rows)
     for line in cautions(Path(model).name, codec.config, fit, rows): say(f"note: {line}")
     return say_left_out(failed, len(inputs))
@@ -127,6 +130,7 @@ def _codec_of_tokens(t, path, given):
         raise ValueError(f"{path} holds tokens of the model {t.model[:6]}, {given} is {codec.ids['packed'].hex()[:6]}")
     return codec
 
+# %% ../../nbs/codec/34b_tokens.ipynb #924d4294
 def _image_names(t, out, suffix):
     "A `Path` in the folder for each row: after the images if they are known, else by number."
     stems = [Path(n).stem + (f"-{i}" if (i := n.partition("#")[2]) else "") for n in t.names]

@@ -37,7 +37,7 @@ def training_of(folder: Path): # of a model
     except (ValueError, KeyError, TypeError) as e:
         raise ValueError(f"{p} is not a result file of a training ({type(e).__name__}: {e})") from e
 
-# %% ../../nbs/evaluation/27_reports.ipynb #0b325029
+# %% ../../nbs/evaluation/27_reports.ipynb #e228db77
 def is_image_folder(data: str): # as given with --data
     "Is that a folder of images, and no name of a data set?"
     return data not in IMAGE_SETS and (os.sep in data or Path(data).is_dir())
@@ -47,12 +47,13 @@ def images_for(config, # of the model
                split: str = "test", # 'train', 'valid' or 'test'
                root: str = "data", # where torchvision's files lie
                own: bool = False, # this folder is the one of the training: only its split, else all of it
-               skip: bool = False): # leave out files that cannot be read
+               skip: bool = False, # leave out files that cannot be read
+               download: bool = False): # let torchvision fetch a missing data set
     "(n, C, H, W) uint8: images of the model's size."
     want = (config.channels, config.height, config.width)
     if not own and is_image_folder(data):
         return load_folder(data, config.height, config.width, config.channels, skip=skip)
-    x = load_images(data, split, root, size=want, skip=skip)
+    x = load_images(data, split, root, download, want, skip=skip)
     if tuple(x.shape[1:]) != want:
         raise ValueError(f"the model takes images of {want}, those of {data} are {tuple(x.shape[1:])}: "
                          "name other ones with --data")
@@ -84,7 +85,7 @@ def metrics_for(n: int, # images
         return plain
     return [*plain, features.lpips, *[Frechet(features)] * (n > 1)]
 
-# %% ../../nbs/evaluation/27_reports.ipynb #3cbb3772
+# %% ../../nbs/evaluation/27_reports.ipynb #6ab16009
 def report_model(model: str, # folder of the model, its name in the package, or its id on the hub
                  *,
                  data: str | None = None, # data set or folder of images (default: that of the training, else digits)
@@ -95,7 +96,8 @@ def report_model(model: str, # folder of the model, its name in the package, or 
                  tokens: int | None = None, # only the first so many tokens, for a model that was trained in order
                  lpips: str | None = None, # AlexNet's weights, or none: do without (default: QGVAE_LPIPS, else fetched)
                  device: str | None = None, # cpu, cuda ... (default: a GPU if there is one)
-                 skip: bool = False): # leave out files that cannot be read (default: name them and stop)
+                 skip: bool = False, # leave out files that cannot be read (default: name them and stop)
+                 download: bool = False): # let torchvision fetch a missing data set
     "Plain data of a result file: what `evaluate_protocols` gives, what was measured on what, and its origin."
     for name, value in (("--tokens", tokens), ("--limit", limit)):
         if value is not None and value < 1: raise ValueError(f"{name} must be at least 1, got {value}")
@@ -105,7 +107,7 @@ def report_model(model: str, # folder of the model, its name in the package, or 
     data = data or training.get("data", "digits")
     theirs = data == training.get("data")                                 # the data of its training
     whole = is_image_folder(data) and not theirs
-    images = images_for(net.config, data, split, root, theirs, skip)
+    images = images_for(net.config, data, split, root, theirs, skip, download)
     used, crop = images[:limit], training.get("loss_crop") if theirs else None
     names = protocols if protocol == "both" else [protocol]
     measured = _measure(net, used, names, lpips, tokens, crop)

@@ -66,7 +66,7 @@ def data_files(name: str, # 'mnist', 'fashion_mnist', 'cifar10', 'svhn', 'celeba
     lists = [f for *_, f in cls.file_list if not f.endswith((".zip", ".7z"))]
     return [f"{cls.base_folder}/{f}" for f in [*lists, "img_align_celeba"]]
 
-# %% ../../nbs/training/11_datasets.ipynb #8e1d341e
+# %% ../../nbs/training/11_datasets.ipynb #6f2e5d34
 def _torchvision(name, part, root, download, **which):
     "The torchvision data set; an error says what is missing and where it should be."
     import torchvision.datasets as tv
@@ -79,8 +79,8 @@ def _torchvision(name, part, root, download, **which):
         if not missing:
             raise ValueError(f"load_images: the files of {name} in {where} are damaged ({e})") from e
         raise ValueError(f"load_images: {name} needs {', '.join(missing)} in {where}; "
-                         "put the unpacked files there, name another root, "
-                         "or give download=True to let torchvision fetch them") from e
+                         "put the unpacked files there, name another root (--root), "
+                         "or give download=True (--download) to let torchvision fetch them") from e
 
 # %% ../../nbs/training/11_datasets.ipynb #b410d346
 def _tensor_set(name, split, root, download):

@@ -34,7 +34,7 @@ def _known_formats():
     Image.init()
     return [f for f in FORMATS if f in Image.OPEN]
 
-# %% ../../nbs/training/10_opening.ipynb #186636e3
+# %% ../../nbs/training/10_opening.ipynb #71bb5c78
 MAX_PIXELS = 1 << 26 # of an image: 8192 x 8192
 
 def _as_pil(source, name):
@@ -47,7 +47,8 @@ def _as_pil(source, name):
     elif not isinstance(source, Image.Image):
         im = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_known_formats())
     if im.width * im.height > MAX_PIXELS:
-        raise ValueError(f"{name}: an image of {im.width}x{im.height} is too large, at most {MAX_PIXELS:,} pixels are read")
+        size = f"{im.width}x{im.height}"
+        raise ValueError(f"{name}: an image of {size} is too large, at most {MAX_PIXELS:,} pixels are read")
     return im
 
 # %% ../../nbs/training/10_opening.ipynb #128a233d
@@ -57,6 +58,7 @@ class Opened(NamedTuple):
     frames: int = 1 # of the source, the first of which this is
     coloured: bool = False # there were colours, and they are lost
 
+# %% ../../nbs/training/10_opening.ipynb #1ef13e2f
 def _coloured(im): # of any mode
     "Has it colours that are seen?"
     if im.mode in ("1", "L", "LA", "La"): return False
@@ -88,6 +90,7 @@ def open_noted(source, # path, bytes, open file, PIL image, or array (H, W) or (
         why = e.strerror if isinstance(e, OSError) and e.strerror else e or type(e).__name__
         raise ValueError(f"{name}: not an image that can be read ({why})") from e
 
+# %% ../../nbs/training/10_opening.ipynb #a63a0e6d
 def open_image(source, # what `open_noted` takes
                channels: int): # 1: gray, 3: RGB
     "The image as a PIL image of mode L or RGB, the right way up."

@@ -6,7 +6,7 @@
 __all__ = ['RUN_FILES', 'folder_recipe', 'find_recipe', 'Plan', 'new_plan', 'write_plan', 'read_plan', 'resumed_plan',
            'make_plan']
 
-# %% ../../nbs/training/18_plans.ipynb #3e325ef9
+# %% ../../nbs/training/18_plans.ipynb #e20b58b6
 import hashlib
 import json
 import math

@@ -190,11 +190,12 @@ def _held(out):
         on_first(lambda: stack.enter_context(hold_folder(out)))
         yield
 
-# %% ../../nbs/training/19_runs.ipynb #770073a3
+# %% ../../nbs/training/19_runs.ipynb #39f4c488
 def _begin_run(out, plan, resume):
     "Clear the folder for a new run, and what a killed process has left; write what is to be done."
+    of_the_model_before = ("SHA256SUMS", "codec.safetensors")    # if it had them
     if not resume:
-        for f in (*RUN_FILES, "codec.safetensors"): (out/f).unlink(missing_ok=True)
+        for f in (*RUN_FILES, *of_the_model_before): (out/f).unlink(missing_ok=True)
     for part in out.glob(".*.part"): part.unlink(missing_ok=True)
     write_plan(out, plan)
 

@@ -152,5 +152,5 @@ class Checkpoint(Callback):
 
     def save(self):
         try: save_checkpoint(self.learn, self.path)
-        except OSError as e: self.say(f"{self.path} cannot be written ({e}); the last checkpoint stays")
+        except OSError as e: self.say(f"{e}; the last checkpoint stays")
         self.last = time.monotonic()

@@ -132,7 +132,7 @@ def write(self: Sheet):
     images = torch.cat([self.snapshots.images, *[row["images"] for row in picked]])
     titles = ["original", *map(snapshot_label, picked)]
     try: write_whole(self.path, _png(show_grid(images, len(self.snapshots.images), titles)))
-    except OSError as e: self.say(f"{self.path} cannot be written ({e})")
+    except OSError as e: self.say(str(e))
 
 def _png(figure):
     "The bytes of a figure as a PNG file; closes it."

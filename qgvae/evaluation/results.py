@@ -197,7 +197,7 @@ def plot_ablation(default, # result of the default run: file or dictionary
         ax.set_xlabel(f"{metric} on {split}, difference to the default run's {value:.2f}{unit}")
     return fig
 
-# %% ../../nbs/evaluation/26_results.ipynb #92815950
+# %% ../../nbs/evaluation/26_results.ipynb #3f2a3d17
 def _text(value):
     "A value as `override` reads it."
     return value if isinstance(value, str) else repr(value).replace(" ", "")
@@ -210,7 +210,8 @@ def needed_settings(recipe, # that is wanted; or a config
         wanted, here = getattr(recipe, f.name), getattr(base, f.name)
         if is_dataclass(wanted): found += [f"{f.name}.{s}" for s in needed_settings(wanted, here)]
         elif wanted != here: found.append(f"{f.name}={_text(wanted)}")
-    return found
+    derived = {"model.ordered=True", "model.ordered=False"}          # follows from the recipe's `ordered`
+    return [setting for setting in found if setting not in derived]
 
 # %% ../../nbs/evaluation/26_results.ipynb #c7759e1b
 def is_training(result):

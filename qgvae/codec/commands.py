@@ -169,7 +169,7 @@ def check_target(out: str): # as given with -o
     other = "; qgvae tokens writes .npy and .safetensors" if Path(out).suffix in (".npy", ".safetensors") else ""
     raise ValueError(f"-o must be a name that ends in .qgv, or a folder (a name that ends in /), got {out!r}{other}")
 
-# %% ../../nbs/codec/34_commands.ipynb #febdaeff
+# %% ../../nbs/codec/34_commands.ipynb #c87850b9
 def encode_files(inputs: list, # images: files, folders, patterns, or - for standard input
                  *,
                  out: str, # a .qgv file for all images, a folder (name ending in /) for a file each, or -
@@ -181,6 +181,7 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
                  fit: Literal[FITS] = "crop", # to the model's size: crop keeps the middle, pad all, stretch bends it
                  method: Literal["range", "packed"] | None = None, # how tokens become bytes (default: the shorter)
                  no_size: bool = False, # do not keep the size of the originals
+                 marks: int = 0, # a check after so many bytes (8, say), so that a cut file shows damage; 0: none
                  force: bool = False): # overwrite what exists
     """Write images as .qgv files of tokens.
 
@@ -194,6 +195,8 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
     may_write([o for o in outs if o != "-"], force)
     model = choose_model(inputs, model)
     codec, target, failed, rows, lines = Codec.from_pretrained(model), dict(zip(inputs, outs)), [], [], []
+    codec.marks = marks
+    codec.pack([[]])                                  # refuses marks that no file can have
     check_wanted(codec, tokens, max_bytes, psnr, method)
     how, bar = dict(tokens=tokens, max_bytes=max_bytes, psnr=psnr, method=method), Bar(len(inputs), "encoded")
     for r in image_rows(codec, inputs, failed, fit, effort, no_size=no_size, **how):

@@ -62,7 +62,7 @@ def _print_rows(o, found, fit, own):
         print(f"{str(o.source)[-20:]:20} {name:6} {size:6} {payload:8} {db:9.2f} {restored}".rstrip())
 
 # %% ../../nbs/codec/34a_comparison.ipynb #7ec7dd64
-@delegates(encode_files, but=["method", "no_size"])
+@delegates(encode_files, but=["marks", "method", "no_size"])
 def compare_files(inputs: list, # images: files, folders, patterns, or - for standard input
                   *,
                   out: str | None = None, # picture to write: .png (default: only the table)

@@ -18,7 +18,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["qgvae.codec.bitstream", "qgvae.codec.coders"]):
-    from qgvae.codec.bitstream import TokenCodec, crc8, read_header
+    from qgvae.codec.bitstream import TokenCodec
+    from qgvae.codec.header import read_header
+    from qgvae.codec.numbers import crc8
     from qgvae.codec.coders import BitstreamError
 from safetensors import safe_open
 from qgvae.records import provenance, write_result, write_whole

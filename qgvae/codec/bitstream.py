@@ -154,6 +154,9 @@ class Unpacked(NamedTuple):
     @property
     def complete(self): return len(self.records) == self.header.n and self.records[-1].checked
 
+    @property
+    def arrived(self): return len(self.records)
+
     def pixels(self, size): # (w, h) of images whose size is not kept
         "Of all images together."
         return sum(math.prod(r.size or size) for r in self.records)
@@ -246,7 +249,7 @@ def check_header(self: TokenCodec,
 @patch
 def unpack(self: TokenCodec,
            data): # bytes of a file, or of its beginning
-    "An `Unpacked`, or an `UnpackedTiles`: the tokens of a file. A `BitstreamError` if it is damaged or another model's."
+    "The tokens of a file, `Unpacked` or `UnpackedTiles`. A `BitstreamError` if it is damaged or another model's."
     h = read_header(data)
     self.check_header(h)
     if h.tiles: return self.unpack_tiles(data, h)
@@ -311,6 +314,9 @@ class UnpackedTiles(NamedTuple):
     def note(self):
         if self.complete: return ""
         return f"cut: {sum(map(len, self.rows)):,} tokens of {len(self.rows):,} tiles arrived, checked"
+
+    @property
+    def arrived(self): return 1                          # an image, however coarse
 
     def pixels(self, _):
         "Of the photo."

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from PIL import Image
 from safetensors import safe_open
 from ..training.opening import open_noted
-from .bitstream import TokenCodec, read_header
+from .bitstream import TokenCodec
+from .header import read_header
 from .coders import BitstreamError
 from .parts import parts
 from .terminal import counted, find_inputs, named, read_file, say
@@ -61,7 +62,8 @@ def token_codec(m: Listed):
     try:
         with safe_open(path, "np") as f: tables, meta = f.get_tensor("frequencies"), f.metadata()
         ordered = m.config.get("ordered", meta.get("ordered") == "true")
-        return TokenCodec(n_tokens(m), m.config["n_words"], bytes.fromhex(meta["model"]), tables, bool(ordered))
+        size, known = (m.config["width"], m.config["height"]), bytes.fromhex(meta["model"])
+        return TokenCodec(n_tokens(m), m.config["n_words"], known, tables, bool(ordered), size)
     except Exception as e: raise ValueError(f"{path}: not a file of tables ({type(e).__name__}: {e})") from e
 
 # %% ../../nbs/codec/33b_catalogue.ipynb #0b078fc2

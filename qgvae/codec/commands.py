@@ -21,8 +21,7 @@ from ..training.opening import FITS, Opened, dropped_share, fit_image, from_pil
 from ..training.opening import image_suffixes, open_noted, restore_image, to_pil
 from ..training.pictures import cores
 from ..training.preprocessing import original_psnr
-from .header import read_header
-from .numbers import MAX_PIXELS
+from .bitstream import MAX_PIXELS, read_header
 from .catalogue import choose_model, needed
 from .coders import BitstreamError
 from .files import Codec, _only_one, check_keep
@@ -191,7 +190,7 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
                  method: Literal["range", "packed"] | None = None, # how tokens become bytes (default: the shorter)
                  no_size: bool = False, # do not keep the size of the originals
                  tiles: bool = False, # photos of any size, in tiles of the model's size; --psnr is that of the photo
-                 shrink: int | None = None, # with --tiles: draw at 1/N of the size (default: 1, 2 or 4, as is best)
+                 shrink: int | None = None, # with --tiles: draw at 1/N of the size (default: 1 to 4, as is best)
                  marks: int = 0, # a check after so many bytes (8, say), so that a cut file shows damage; 0: none
                  force: bool = False): # overwrite what exists
     """Write images as .qgv files of tokens.

@@ -70,7 +70,7 @@ def compare_files(inputs: list, # images: files, folders, patterns, or - for sta
                   model: str | None = None, # its folder, name or id on the hub (default: the one made for such images)
                   fit: Literal[FITS] = "crop", # to the model's size: crop keeps the middle, pad all, stretch bends it
                   tiles: bool = False, # photos of any size, in tiles of the model's size
-                  shrink: int | None = None, # with --tiles: draw at 1/N of the size (default: 1, 2 or 4, as is best)
+                  shrink: int | None = None, # with --tiles: draw at 1/N of the size (default: 1 to 4, as is best)
                   force: bool = False, # overwrite what exists
                   **kwargs): # how many tokens, of `encode_files`
     """Compare with JPEG, WebP and AVIF at nearly the same size.

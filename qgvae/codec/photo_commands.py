@@ -123,6 +123,7 @@ OTHERS = "JPEG", "WEBP", "AVIF"
 def compared_photo(photo, # PIL image
                    f): # `PhotoFile`
     "{format: (bytes, PSNR in dB, PIL image)}"
+    Image.init()                                         # so that it knows all formats
     original, found = photo.convert(f.image.mode), {"qgvae": (len(f.data), f.psnr, f.image)}
     for kind in OTHERS:
         if kind not in Image.SAVE: continue              # this Pillow cannot write it

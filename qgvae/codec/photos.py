@@ -215,7 +215,7 @@ def open_photo(source, # what `open_image` takes
     return photo, a.ndim == 3 and bool((a == a[..., :1]).all())
 
 # %% ../../nbs/codec/33c_photos.ipynb #5b4bba2d
-SHRINKS = 1, 2, 4 # sizes of the canvas that are tried
+SHRINKS = 1, 2, 3, 4 # sizes of the canvas that are tried
 
 @patch
 def encode_photo(self: Codec,
@@ -223,7 +223,7 @@ def encode_photo(self: Codec,
                  psnr: float = None, # dB at the size of the photo
                  max_bytes: int = None, # of the file
                  worth: float = WORTH, # or: the mean squared error of a tile that a bit must save
-                 shrink: int = None, # how much smaller the canvas is; None: 1, 2 or 4, whichever is best
+                 shrink: int = None, # how much smaller the canvas is; None: 1 to 4, whichever is best
                  effort: int = 0, # 1 to 3: search for better tokens, which takes seconds for each tile
                  report=lambda what, tiles, total: None): # called with 'measured' or 'searched' and numbers of tiles
     "A photo of any size in one file, as a `PhotoFile`."

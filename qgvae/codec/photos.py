@@ -201,6 +201,22 @@ def _levels(self: PhotoTiles, lost, psnr, max_bytes, worth):
     error, size = self.about(at)
     return at, error + lost, size
 
+# %% ../../nbs/codec/33c_photos.ipynb #5a8751ba
+@patch
+def until(self: PhotoTiles,
+          photo, # PIL image, the original
+          at, # (T,) int, the levels to begin with
+          psnr: float): # dB at the size of the photo
+    "(T,) int: levels that reach it, if any do."
+    for _ in range(8):
+        short = psnr - self.finish(photo, at).psnr
+        if short <= 0: break
+        now = -10 * math.log10(max(1e-12, self.about(at)[0]))
+        more = self.for_psnr(now + short + 0.02)
+        if self.bits[np.arange(len(at)), more].sum() <= self.bits[np.arange(len(at)), at].sum(): break
+        at = more
+    return at
+
 # %% ../../nbs/codec/33c_photos.ipynb #d3372043
 def open_photo(source, # what `open_image` takes
                codec: Codec):
@@ -234,8 +250,9 @@ def encode_photo(self: Codec,
         tiling = Tiling(*photo.size, s, gray=gray)
         tiles, lost = lay_tiles(self, photo, tiling, report), _lost(photo, tiling)
         tries.append((tiles, *tiles._levels(lost, psnr, max_bytes, worth)))
-    tiles, at, _, _ = min(tries, key=lambda o: _rank(o[2], o[3], psnr, max_bytes, worth * math.prod(self.size) * 8
-                                                     / math.prod(photo.size)))
+    price = 8 * worth * math.prod(self.size) / math.prod(photo.size)         # of a byte, in squared error
+    tiles, at, _, _ = min(tries, key=lambda o: _rank(*o[2:], psnr, max_bytes, price))
+    if psnr is not None: at = tiles.until(photo, at, psnr)
     if as_effort(effort) is not None: tiles.improve(at, effort, report)
     return tiles.finish(photo, at)
 

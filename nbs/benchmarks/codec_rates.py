@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from qgvae.codec.coders import TOTAL
-from qgvae.codec.files import Codec, parts
+from qgvae.codec.files import Codec
+from qgvae.codec.parts import parts
 from qgvae.training.datasets import load_images
 from qgvae.images import to_float
 from qgvae.records import device_name, git_commit, write_result

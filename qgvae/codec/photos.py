@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from .coders import TOTAL
-from .files import Codec
+from .files import Codec, _only_one
 from .mosaic import cut, join, smooth, to_canvas, to_photo
 from .numbers import MAX_PIXELS
 from .search import as_effort, search
-from .tiling import Tiling, levels
+from .tiling import Tiling, levels, write_tiling
 from ..training.opening import open_image
 from ..training.preprocessing import original_psnr
 
@@ -243,11 +243,12 @@ def encode_photo(self: Codec,
                  effort: int = 0, # 1 to 3: search for better tokens, which takes seconds for each tile
                  report=lambda what, tiles, total: None): # called with 'measured' or 'searched' and numbers of tiles
     "A photo of any size in one file, as a `PhotoFile`."
-    if psnr is not None and max_bytes is not None: raise ValueError("give one of psnr and max_bytes")
+    _only_one(None, max_bytes, psnr)
+    if not worth >= 0: raise ValueError(f"worth must be a squared error >= 0, got {worth!r}")
     photo, gray = open_photo(image, self)
     tries = []
-    for s in [shrink] if shrink else SHRINKS:
-        tiling = Tiling(*photo.size, s, gray=gray)
+    for s in SHRINKS if shrink is None else [shrink]:
+        write_tiling(tiling := Tiling(*photo.size, s, gray=gray))              # refuses what no file can say
         tiles, lost = lay_tiles(self, photo, tiling, report), _lost(photo, tiling)
         tries.append((tiles, *tiles._levels(lost, psnr, max_bytes, worth)))
     price = 8 * worth * math.prod(self.size) / math.prod(photo.size)         # of a byte, in squared error

@@ -46,11 +46,11 @@ class SplitMaps(Callback):
     def state(self): return {"done": torch.tensor(self.done)}
     def load_state(self, s): self.done = bool(s["done"])
     def prepare(self, s): # the state in a checkpoint whose weights come next
-        if s["done"] and not self.done: self.grow()
+        if s["done"] and not self.done: self.split_model()
 
 # %% ../../nbs/training/12a_growing.ipynb #336a2654
 @patch
-def grow(self: SplitMaps): # noqa: F811
+def split_model(self: SplitMaps):
     "Split the model; returns what does so."
     change = lambda model: split_maps(model, self.to).to(memory_format=torch.channels_last)
     self.learn.model, self.done = change(self.model), True
@@ -60,7 +60,7 @@ def grow(self: SplitMaps): # noqa: F811
 def split(self: SplitMaps):
     "Split the model, and all that keeps something about its parameters."
     before = self.model
-    change = self.grow()
+    change = self.split_model()
     _new_optimizer(self.learn, before)
     for cb in self.learn.cbs:
-        if cb is not self and hasattr(cb, "grow"): cb.grow(change)
+        if hasattr(cb, "grow"): cb.grow(change)

@@ -3,9 +3,9 @@
     python nbs/benchmarks/photos.py --model cifar10-ordered
     python nbs/benchmarks/photos.py --model cifar10-ordered --large
 
-The photos are those that come with scikit-image. For each, files of several sizes are made (bits per pixel by --rates), and
-the others get the quality whose file is as large or a little smaller; where even their lowest is larger, that is kept with
-its size. --effort N searches for better tokens too, at the first of the rates. Writes
+The photos are those that come with scikit-image. For each, files of several sizes are made (bits per pixel by --rates),
+and the others get the quality whose file is as large or a little smaller; where even their lowest is larger, that is
+kept with its size. --effort N searches for better tokens too, at the first of the rates. Writes
 nbs/results/runs/benchmarks/photos-MODEL.json, or photos-large-MODEL.json with time and memory.
 """
 import argparse
@@ -30,9 +30,9 @@ def row(codec, name, im, rate, effort):
     f = codec.encode_photo(im, max_bytes=max(60, int(rate * im.width * im.height / 8)), effort=effort)
     seconds = time.process_time() - begun
     others = {kind: dict(bytes=size, psnr=round(psnr, 3)) for kind, (size, psnr, _) in compared_photo(im, f).items()}
-    return dict(photo=name, width=im.width, height=im.height, rate=rate, effort=effort, shrink=f.tiling.shrink,
-                smooth=f.tiling.smooth, tokens=round(float(f.keep.mean()), 2), most=int(f.keep.max()), tiles=f.keep.size,
-                seconds=round(seconds, 1), formats=others)
+    how = dict(shrink=f.tiling.shrink, smooth=f.tiling.smooth, tiles=f.keep.size,
+               tokens=round(float(f.keep.mean()), 2), most=int(f.keep.max()), seconds=round(seconds, 1))
+    return dict(photo=name, width=im.width, height=im.height, rate=rate, effort=effort, **how, formats=others)
 
 def memory(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024                 # MB, the most so far
 

@@ -15,8 +15,7 @@ from typing import NamedTuple
 from PIL import Image
 from safetensors import safe_open
 from ..training.opening import open_noted
-from .bitstream import TokenCodec
-from .header import read_header
+from .bitstream import TokenCodec, read_header
 from .coders import BitstreamError
 from .parts import parts
 from .terminal import counted, find_inputs, named, read_file, say
@@ -149,7 +148,8 @@ def choose_model(inputs: list, # of `Path`, or '-': images
     table = "\n".join(f"  {line}" for line in models_table([m for m in shipped() if is_tokenizer(m)]))
     raise ValueError("--model is needed, as no model of the package is made for just such images. "
                      f"All are brought to the size of the one that you name:\n{table}\n"
-                     "Or train one for images of your own: qgvae train FOLDER --out mine")
+                     "Or train one for images of your own: qgvae train FOLDER --out mine\n"
+                     "Photos keep their size in tiles: qgvae encode PHOTO -o photo.qgv --tiles")
 
 # %% ../../nbs/codec/33b_catalogue.ipynb #eb9ffc22
 def describe_files(inputs: list, # .qgv files: files, folders, patterns, or - for standard input

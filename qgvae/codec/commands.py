@@ -137,7 +137,7 @@ def cautions(name: str, # of the model
     H, W, lines = config.height, config.width, []
     if other := {r.original for r in rows} - {(W, H)}:
         lines.append(f"{name} works at {W}x{H}, the size to which images of {_sizes(other)} are brought: "
-                     "detail that is finer is lost")
+                     "detail that is finer is lost (--tiles keeps it)")
     share = {r.source: dropped_share(r.original, H, W, fit) for r in rows}
     if long := [f"{named(o)} ({s:.0%})" for o, s in share.items() if s > 0.25]:
         lines.append(f"crop keeps the middle and drops much of {counted(len(long))}, "

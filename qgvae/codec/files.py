@@ -247,12 +247,14 @@ def decode(self: Codec,
 @patch
 def tile_images(self: Codec,
                 rows: list): # per tile a list of tokens
-    "(T, H, W, C) uint8: the images of these tiles."
+    "(T, H, W, C) uint8: the images of these tiles; equal ones are drawn once."
     N, device = self.config.n_tokens, next(self.model.parameters()).device
-    full = torch.tensor([r + [0] * (N - len(r)) for r in rows], device=device)                   # (T, N)
-    keep = torch.tensor([len(r) for r in rows], device=device)
+    where = {r: i for i, r in enumerate(dict.fromkeys(map(tuple, rows)))}                         # U different ones
+    full = torch.tensor([[*r, *[0] * (N - len(r))] for r in where], device=device)               # (U, N)
+    keep = torch.tensor([len(r) for r in where], device=device)
     some = [self.render(a, b) for a, b in zip(full.split(64), keep.split(64), strict=True)]
-    return (torch.cat(some) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    drawn = (torch.cat(some) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()             # (U, H, W, C)
+    return drawn[[where[tuple(r)] for r in rows]]
 
 @patch
 def photo(self: Codec,

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from .coders import TOTAL
-from .files import Codec
+from .files import Codec, _only_one
 from .mosaic import cut, join, smooth, to_canvas, to_photo
 from .numbers import MAX_PIXELS
 from .search import as_effort, search
-from .tiling import Tiling, levels
+from .tiling import Tiling, levels, write_tiling
 from ..training.opening import open_image
 from ..training.preprocessing import original_psnr
 
@@ -201,6 +201,22 @@ def _levels(self: PhotoTiles, lost, psnr, max_bytes, worth):
     error, size = self.about(at)
     return at, error + lost, size
 
+# %% ../../nbs/codec/33c_photos.ipynb #5a8751ba
+@patch
+def until(self: PhotoTiles,
+          photo, # PIL image, the original
+          at, # (T,) int, the levels to begin with
+          psnr: float): # dB at the size of the photo
+    "(T,) int: levels that reach it, if any do."
+    for _ in range(8):
+        short = psnr - self.finish(photo, at).psnr
+        if short <= 0: break
+        now = -10 * math.log10(max(1e-12, self.about(at)[0]))
+        more = self.for_psnr(now + short + 0.02)
+        if self.bits[np.arange(len(at)), more].sum() <= self.bits[np.arange(len(at)), at].sum(): break
+        at = more
+    return at
+
 # %% ../../nbs/codec/33c_photos.ipynb #d3372043
 def open_photo(source, # what `open_image` takes
                codec: Codec):
@@ -227,15 +243,17 @@ def encode_photo(self: Codec,
                  effort: int = 0, # 1 to 3: search for better tokens, which takes seconds for each tile
                  report=lambda what, tiles, total: None): # called with 'measured' or 'searched' and numbers of tiles
     "A photo of any size in one file, as a `PhotoFile`."
-    if psnr is not None and max_bytes is not None: raise ValueError("give one of psnr and max_bytes")
+    _only_one(None, max_bytes, psnr)
+    if not worth >= 0: raise ValueError(f"worth must be a squared error >= 0, got {worth!r}")
     photo, gray = open_photo(image, self)
     tries = []
-    for s in [shrink] if shrink else SHRINKS:
-        tiling = Tiling(*photo.size, s, gray=gray)
+    for s in SHRINKS if shrink is None else [shrink]:
+        write_tiling(tiling := Tiling(*photo.size, s, gray=gray))              # refuses what no file can say
         tiles, lost = lay_tiles(self, photo, tiling, report), _lost(photo, tiling)
         tries.append((tiles, *tiles._levels(lost, psnr, max_bytes, worth)))
-    tiles, at, _, _ = min(tries, key=lambda o: _rank(o[2], o[3], psnr, max_bytes, worth * math.prod(self.size) * 8
-                                                     / math.prod(photo.size)))
+    price = 8 * worth * math.prod(self.size) / math.prod(photo.size)         # of a byte, in squared error
+    tiles, at, _, _ = min(tries, key=lambda o: _rank(*o[2:], psnr, max_bytes, price))
+    if psnr is not None: at = tiles.until(photo, at, psnr)
     if as_effort(effort) is not None: tiles.improve(at, effort, report)
     return tiles.finish(photo, at)
 

@@ -140,8 +140,8 @@ RUNS = {"digits": recipes["digits"].override("clock=processor"),
         "convolutional": alternative("Convolutional", hidden=32),
         "linear": alternative("Linear", depth=0),
         "linear-hidden": alternative("Linear", depth=1, hidden=256),
-        "attention": alternative("Attention"),
-        "attention-patches": alternative("Attention", patch=4, depth=2)}
+        "attention": alternative("Attention", lr=1e-3),
+        "attention-patches": alternative("Attention", lr=1e-3, patch=4, depth=2)}
 
 
 def train(name, minutes, settings):

@@ -1,25 +1,30 @@
 """Global tokens made otherwise (the paper's appendix E), each trained for the same minutes as ours.
 
     OMP_NUM_THREADS=1 taskset -c 1 python nbs/benchmarks/alternatives.py
-    OMP_NUM_THREADS=1 taskset -c 1 python nbs/benchmarks/alternatives.py --only linear attention --set seed=1
+    OMP_NUM_THREADS=1 taskset -c 1 python nbs/benchmarks/alternatives.py --only linear --set lr=0.001
+    python nbs/benchmarks/alternatives.py --sizes
 
 Trains every model of `RUNS` on the 4,000 training digits of the package with the library's loop, for the same minutes
-of processor time, and writes a result file each, with PSNR on the validation and the test digits.
+of processor time, and writes a result file each, with PSNR on the validation and the test digits. With --sizes nothing
+is trained: the parameters and operations of the networks at the paper's sizes are counted into sizes.json.
 `nbs/results/alternatives.ipynb` explains the networks and draws the results.
 """
 import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import nn
-from qgvae.model import Tokenizer, TokenizerConfig
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from qgvae.model import QGVAE, Tokenizer, TokenizerConfig
 from qgvae.quantize import BandQuantizer
-from qgvae.records import write_result
+from qgvae.records import provenance, write_result
 from qgvae.training.learner import fit, make_learner, report
 from qgvae.training.recipes import TokenizerRecipe, recipes
-from qgvae.unet import ResBlock
+from qgvae.unet import ResBlock, positional_encoding
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,54 @@ RUNS = {"digits": recipes["digits"].override("clock=processor"),
         "attention-patches": alternative("Attention", lr=1e-3, patch=4, depth=2)}
 
 
+def paper_size(size, **changes):
+    "The config of an alternative in the paper's settings: 64 tokens at 32 pixels, 256 at more."
+    settings = dict(channels=3, height=size, width=size, n_words=512, dim=64, hidden=128)
+    settings |= dict(n_tokens=64, depth=1) if size == 32 else dict(n_tokens=256, depth=2)
+    return AlternativeConfig(**settings | changes)
+
+
+def paper_qgvae(size):
+    "QG-VAE in the paper's settings; at 256 pixels with a level more than at 128."
+    c = recipes["paper/cifar10" if size == 32 else "paper/imagenet128"].model
+    if size > 128: c = replace(c, height=size, width=size, encoder_widths=(*c.encoder_widths, 128),
+                               decoder_widths=(*c.decoder_widths, 128), encoder_blocks=2, decoder_blocks=2)
+    return QGVAE(c)
+
+
+LARGE = {"digits": paper_qgvae,
+         "convolutional": lambda size: Convolutional(paper_size(size)),
+         "linear": lambda size: Linear(paper_size(size, depth=0)),
+         "attention": lambda size: Attention(paper_size(size))}
+
+
+def count(model):
+    "{part: parameters}: of the codebooks and of the rest."
+    books = model.quantizer.codebook.numel()
+    return dict(codebooks=books, networks=sum(p.numel() for p in model.parameters()) - books)
+
+
+def operations(make, size):
+    "Floating-point operations of the products from an image to its vectors and back, counted without numbers."
+    counter = FlopCounterMode(display=False)
+    with FakeTensorMode(), torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        model = make(size)
+        with counter: model.render(model.embed(torch.zeros(1, 3, size, size)))
+        positional_encoding.cache_clear()               # it must not keep a tensor without numbers
+    return counter.get_total_flops()
+
+
+def sizes():
+    "The counts of the networks of `LARGE` at 32, 128 and 256 pixels."
+    rows = []
+    for name, make in LARGE.items():
+        for size in (32, 128, 256):
+            with torch.device("meta"): model = make(size)
+            rows.append(dict(name=name, size=size, tokens=model.config.n_tokens, **count(model),
+                             operations=operations(make, size)))
+    return dict(what="parameters, and operations of an image there and back", sizes=rows, **provenance())
+
+
 def train(name, minutes, settings):
     "The result of one run."
     recipe = RUNS[name].override(*settings)
@@ -158,9 +211,11 @@ if __name__ == "__main__":
     p.add_argument("--minutes", type=float, default=2, help="of processor time, each (default: 2)")
     p.add_argument("--only", nargs="+", default=list(RUNS), choices=list(RUNS), help="train these only")
     p.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, as lr=0.001 or seed=1")
+    p.add_argument("--sizes", action="store_true", help="only count parameters and operations")
     p.add_argument("--out", type=Path, default=Path(__file__).parent.parent/"results"/"runs"/"alternatives")
     a = p.parse_args()
-    for name in a.only:
+    if a.sizes: write_result(a.out/"sizes.json", sizes())
+    for name in [] if a.sizes else a.only:
         found = train(name, a.minutes, a.set)
         write_result(a.out/("-".join([name, *a.set]) + ".json"), found)
         print(f"{name}: {found['results']['valid']['psnr']:.2f} dB, {found['parameters']:,} parameters, "

@@ -74,7 +74,7 @@ def order(f): # (N,) float
 
 def spectrum(power, # (N, B, R) float: what token n does to image b
              times=500): # images drawn anew
-    "Plain data: shares of the rings, mean frequency and spread of each token, and how they are ordered."
+    "Plain data: mean frequency and spread of each token, how they are ordered, and the shares of the rings."
     generator, B = torch.Generator().manual_seed(0), power.shape[1]
     total = power.sum(1)                                                                        # (N, R)
     drawn = [power[:, torch.randint(B, (B,), generator=generator)].sum(1) for _ in range(times)]
@@ -86,7 +86,7 @@ def spectrum(power, # (N, B, R) float: what token n does to image b
     return dict(images=B, energy=rounded(total.sum(-1) / total.sum(), 5), frequency=rounded(f), spread=rounded(spread),
                 interval=[rounded(v) for v in between(drawn[..., 0])], order=round(order(f), 3),
                 order_interval=rounded(between(orders)), mean_spread=round(spread.mean().item(), 3),
-                rings=[rounded(p / p.sum(), 4) for p in total])
+                rings=[rounded(p / p.sum()) for p in total])
 
 
 @torch.no_grad()
@@ -131,6 +131,7 @@ def measure(name, root, few, many):
                  data=dict(name=recipe["data"], split="test", images=few), words=WORDS, seed=0,
                  **{k: mean(v) for k, v in influence(model, x[:few]).items()}, moved=mean(moved(model, x)))
     found["exchange"] = spectrum(exchanged(model, x[:many // 2]))
+    del found["exchange"]["rings"]                      # only those of what is added are drawn
     if recipe["ordered"]:
         found["adds"] = spectrum(added(model, x))
         found["references"] = references(to_float(load_images(recipe["data"], "train", root)[:5000]), N)

@@ -101,7 +101,7 @@ class Attention(Alternative):
     "A transformer over all pixels and N more places, which are the tokens; another one back."
     def build(self, c):
         values, self.places = c.channels * c.patch**2, c.height * c.width // c.patch**2
-        place = lambda n: nn.Parameter(0.02 * torch.randn(n, c.hidden))
+        place = lambda n: nn.Parameter(torch.randn(n, c.hidden))
         self.from_pixels, self.to_tokens = nn.Linear(values, c.hidden), nn.Linear(c.hidden, c.dim)
         self.from_tokens, self.to_pixels = nn.Linear(c.dim, c.hidden), nn.Linear(c.hidden, values)
         self.read, self.asked = place(self.places + c.n_tokens), place(self.places + c.n_tokens)
@@ -137,16 +137,18 @@ class AlternativeRecipe(TokenizerRecipe):
     def build(self, train=None): return globals()[self.network](self.model)
 
 
-def alternative(network, lr=4e-3, **config):
-    return AlternativeRecipe(AlternativeConfig(**config), network=network, lr=lr, clock="processor")
+def alternative(network, settings=(), **config):
+    recipe = AlternativeRecipe(AlternativeConfig(**config), network=network, clock="processor")
+    return recipe.override(*settings)
 
+SLOW = "lr=0.003", "codebook_start=0.5" # transformers learn slowly; words that come early find all images alike
 RUNS = {"digits": recipes["digits"].override("clock=processor"),
         "digits-vqvae": recipes["digits-vqvae"].override("clock=processor"),
         "convolutional": alternative("Convolutional", hidden=32),
         "linear": alternative("Linear", depth=0),
         "linear-hidden": alternative("Linear", depth=1, hidden=256),
-        "attention": alternative("Attention", lr=1e-3),
-        "attention-patches": alternative("Attention", lr=1e-3, patch=4, depth=2)}
+        "attention": alternative("Attention", SLOW),
+        "attention-patches": alternative("Attention", SLOW, patch=4, depth=2)}
 
 
 def paper_size(size, **changes):

@@ -300,7 +300,7 @@ def encode(self: Tokenizer,
     "(B, N) long: the tokens of the images."
     check_images(x, self.config)
     if x.shape[0] == 0: return torch.empty(0, self.config.n_tokens, dtype=torch.long, device=x.device)
-    return self.quantizer.tokens(self.embed(x))
+    return self.quantizer.tokens(self.embed(x)).contiguous()    # as safetensors and many others want it
 
 # %% ../nbs/method/07_model.ipynb #c7b869f9
 @patch

@@ -17,8 +17,11 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["qgvae.codec.bitstream", "qgvae.codec.coders"]):
-    from qgvae.codec.bitstream import TokenCodec, crc8, read_header
+rooms = [f"qgvae.codec.{o}" for o in ("bitstream", "coders", "header", "numbers", "tiling")]
+with atheris.instrument_imports(include=rooms):
+    from qgvae.codec.bitstream import TokenCodec, UnpackedTiles
+    from qgvae.codec.header import read_header
+    from qgvae.codec.numbers import crc8
     from qgvae.codec.coders import BitstreamError
 from safetensors import safe_open
 from qgvae.records import provenance, write_result, write_whole
@@ -27,7 +30,7 @@ golden = Path(__file__).resolve().parents[1]/"codec"/"golden"
 corpus = golden/"corpus.txt"
 ids = {method: bytes.fromhex(o) for method, o in json.loads((golden/"ids.json").read_text()).items()}
 with safe_open(golden/"model"/"codec.safetensors", "pt") as o: tables = o.get_tensor("frequencies")
-codec = TokenCodec(24, 64, ids["packed"], tables, ordered=True)
+codec = TokenCodec(24, 64, ids["packed"], tables, ordered=True, size=(28, 28))
 
 def as_file(data):
     "The first byte says whether the rest is a file, or what stands behind the fingerprint of one."
@@ -53,17 +56,25 @@ def one_input(data):
     if not u.complete:
         assert u.note.startswith("cut: ")
         return
+    again = _photo_again(u) if isinstance(u, UnpackedTiles) else _images_again(u)
+    if again is None or file[2] >> 4 == 2 and again != file and len(file) != len(again): return     # it has a remark
+    assert again == file, (file.hex(), again.hex())
+
+def _photo_again(u):
+    "The file of a photo, written anew."
+    return codec.pack_tiles(u.rows, u.header.keep, u.header.tiles, u.header.method)
+
+def _images_again(u):
+    "The file of some images, written anew; None if it would be another one, which does no harm."
     h, rows, sizes = u.header, u.tokens, [r.size for r in u.records] if u.header.fit else None
-    if h.keep is None and len({len(r) for r in rows}) == 1: return        # not written so, but no harm
+    if h.keep is None and len({len(r) for r in rows}) == 1: return None
     writer = TokenCodec(24, 64, ids["packed"], tables, h.ordered)
     writer.marks = h.marks
-    again = writer.pack(rows, sizes, h.fit, h.method)
-    if file[2] >> 4 == 2 and again != file: return                        # it has a remark
-    assert again == file, (file.hex(), again.hex())
+    return writer.pack(rows, sizes, h.fit, h.method)
 
 def run(folder, minutes):
     "Executions, how much was covered, inputs that are kept, of a run in a process of its own."
-    args = [f"-max_total_time={round(60 * minutes)}", "-max_len=300", "-timeout=5", "-rss_limit_mb=2048",
+    args = [f"-max_total_time={round(60 * minutes)}", "-max_len=450", "-timeout=5", "-rss_limit_mb=2048",
             "-print_final_stats=1"]
     said = subprocess.run([sys.executable, __file__, *args, str(folder)], capture_output=True, text=True)
     if said.returncode: sys.exit(said.stderr[-5000:])
@@ -76,7 +87,7 @@ def main(minutes):
     with tempfile.TemporaryDirectory() as d:
         all_of_it, small = Path(d)/"all", Path(d)/"small"
         for o in (all_of_it, small): o.mkdir()
-        seeds = [b"\0" + o.read_bytes() for o in sorted(golden.glob("*.qgv"))]
+        seeds = [b"\0" + o.read_bytes() for o in sorted(golden.rglob("*.qgv")) if o.stat().st_size < 1000]
         if corpus.exists(): seeds += map(bytes.fromhex, corpus.read_text().split())
         for i, o in enumerate(seeds): (all_of_it/f"{i}").write_bytes(o)
         result = run(all_of_it, minutes)

@@ -4,8 +4,13 @@ Writes nbs/results/runs/benchmarks/codec_rates.json:
 
     python nbs/benchmarks/codec_rates.py --root data
 
-The images are MNIST's official test set (in --root, as torchvision lays it out): the first 1,000
-for rate and distortion, all 10,000 for the round trip and the coder's overhead.
+and with other models on other images another file:
+
+    python nbs/benchmarks/codec_rates.py --data cifar10 --models cifar10-v2 cifar10-ordered \\
+        --out nbs/results/runs/benchmarks/codec_rates_cifar10.json --root data
+
+The images are a data set's official test set (in --root, as torchvision lays it out), MNIST's unless
+another is named: the first 1,000 for rate and distortion, all for the round trip and the coder's overhead.
 """
 import argparse
 import hashlib
@@ -16,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from qgvae.codec.coders import TOTAL
-from qgvae.codec.files import Codec, parts
+from qgvae.codec.files import Codec
+from qgvae.codec.parts import parts
 from qgvae.training.datasets import load_images
 from qgvae.images import to_float
 from qgvae.records import device_name, git_commit, write_result
@@ -77,9 +83,9 @@ def coder(codec, images, tokens):
     return found | dict(us_model_encode=1e6 * (t1 - t0) / 256, us_model_decode=1e6 * (t2 - t1) / 256)
 
 
-def main(root, models, out):
+def main(root, data, models, out):
     warnings.simplefilter("ignore")
-    images = load_images("mnist", "test", root)
+    images = load_images(data, "test", root)
     some, curves, coders, ids = images[:1000], {}, {}, {}
     for folder in models:
         codec, name = Codec.from_pretrained(folder), "tiny" if "golden" in folder else Path(folder).name
@@ -93,15 +99,16 @@ def main(root, models, out):
         curves[name] = [row(r["setting"], r["psnr"], r["payload"], r["file"]) for r in found]
         print(name, curves[name][-1], flush=True)
     sha = hashlib.sha256(images.numpy().tobytes()).hexdigest()[:16]
-    data = dict(set="mnist", split="test", rates=len(some), coder=len(images), sha256=sha)
+    told = dict(set=data, split="test", rates=len(some), coder=len(images), sha256=sha)
     made = dict(commit=git_commit(), device=device_name(torch.device("cpu")), date=time.strftime("%Y-%m-%d"))
-    result = dict(data=data, protocol=PROTOCOL, models=ids, curves=curves, coder=coders, **made)
+    result = dict(data=told, protocol=PROTOCOL, models=ids, curves=curves, coder=coders, **made)
     write_result(out, result | dict(torch=torch.__version__))
 
 
 if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--root", default="data")
+    p.add_argument("--data", default="mnist", help="data set (default: mnist)")
     p.add_argument("--models", nargs="+", default=["digits", "nbs/codec/golden/model"], help="shipped names or folders")
     p.add_argument("--out", type=Path, default=Path("nbs/results/runs/benchmarks/codec_rates.json"))
     main(**vars(p.parse_args()))

@@ -24,7 +24,7 @@ from qgvae.records import provenance, write_result
 from qgvae.training.datasets import load_images
 from qgvae.training.learner import fit, make_learner, measure
 from qgvae.training.recipes import recipes
-from qgvae.codec.files import fingerprint
+from qgvae.codec.identity import fingerprint
 from qgvae.evaluation.metrics import AlexNetFeatures, Frechet
 from qgvae.generation.gpt_training import token_bits, tokenize
 from qgvae.generation.sampling import ImageGenerator

@@ -61,7 +61,8 @@ def token_codec(m: Listed):
     try:
         with safe_open(path, "np") as f: tables, meta = f.get_tensor("frequencies"), f.metadata()
         ordered = m.config.get("ordered", meta.get("ordered") == "true")
-        return TokenCodec(n_tokens(m), m.config["n_words"], bytes.fromhex(meta["model"]), tables, bool(ordered))
+        size, known = (m.config["width"], m.config["height"]), bytes.fromhex(meta["model"])
+        return TokenCodec(n_tokens(m), m.config["n_words"], known, tables, bool(ordered), size)
     except Exception as e: raise ValueError(f"{path}: not a file of tables ({type(e).__name__}: {e})") from e
 
 # %% ../../nbs/codec/33b_catalogue.ipynb #0b078fc2
@@ -147,7 +148,8 @@ def choose_model(inputs: list, # of `Path`, or '-': images
     table = "\n".join(f"  {line}" for line in models_table([m for m in shipped() if is_tokenizer(m)]))
     raise ValueError("--model is needed, as no model of the package is made for just such images. "
                      f"All are brought to the size of the one that you name:\n{table}\n"
-                     "Or train one for images of your own: qgvae train FOLDER --out mine")
+                     "Or train one for images of your own: qgvae train FOLDER --out mine\n"
+                     "Photos keep their size in tiles: qgvae encode PHOTO -o photo.qgv --tiles")
 
 # %% ../../nbs/codec/33b_catalogue.ipynb #eb9ffc22
 def describe_files(inputs: list, # .qgv files: files, folders, patterns, or - for standard input

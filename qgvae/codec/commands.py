@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['groups', 'Loaded', 'load_group', 'Row', 'encode_group', 'image_rows', 'cautions', 'check_wanted', 'check_target',
-           'encode_files', 'codec_for', 'decode_files']
+           'check_tiles', 'encode_files', 'codec_for', 'decode_files']
 
 # %% ../../nbs/codec/34_commands.ipynb #7f2b5d4a
+import math
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,24 +25,18 @@ from .bitstream import MAX_PIXELS, read_header
 from .catalogue import choose_model, needed
 from .coders import BitstreamError
 from .files import Codec, _only_one, check_keep
-from .terminal import Bar, check_names, counted, find_inputs, image_bytes, image_kind, is_folder
+from .photo_commands import encode_photos
+from .terminal import Bar, check_names, counted, find_inputs, image_bytes, image_kind, image_size, is_folder
 from .terminal import may_write, named, names_in, read_file, say, say_all, say_left_out, some_of, write_file
 
 # %% ../../nbs/codec/34_commands.ipynb #017d6217
-def _pixels(source):
-    "Of an image file, by its header; 0 if that cannot be read."
-    try:
-        with Image.open(source) as im: return im.width * im.height
-    except Exception: return 0
-
-# %% ../../nbs/codec/34_commands.ipynb #76bf76c5
 def groups(inputs: list, # of `Path`, or '-'
            most: int = 64, # images in a group
            pixels: int = 1 << 25): # of all images in a group
     "Yields lists of inputs that are read together."
     group, held = [], 0
     for o in inputs:
-        n = _pixels(o)
+        n = math.prod(image_size(o))
         if group and (len(group) == most or held + n > pixels):
             yield group
             group, held = [], 0
@@ -142,7 +137,7 @@ def cautions(name: str, # of the model
     H, W, lines = config.height, config.width, []
     if other := {r.original for r in rows} - {(W, H)}:
         lines.append(f"{name} works at {W}x{H}, the size to which images of {_sizes(other)} are brought: "
-                     "detail that is finer is lost")
+                     "detail that is finer is lost (--tiles keeps it)")
     share = {r.source: dropped_share(r.original, H, W, fit) for r in rows}
     if long := [f"{named(o)} ({s:.0%})" for o, s in share.items() if s > 0.25]:
         lines.append(f"crop keeps the middle and drops much of {counted(len(long))}, "
@@ -170,6 +165,19 @@ def check_target(out: str): # as given with -o
     raise ValueError(f"-o must be a name that ends in .qgv, or a folder (a name that ends in /), got {out!r}{other}")
 
 # %% ../../nbs/codec/34_commands.ipynb #c87850b9
+def check_tiles(tiles: bool, # as `encode_files` takes them
+                others: dict, # options of which none must be given with tiles
+                shrink: int | None, inputs: list, outs: list):
+    "Raise a ValueError for options that do not go together."
+    if not tiles:
+        if shrink is not None: raise ValueError("--shrink needs --tiles")
+        return
+    if given := [f"--{k.replace('_', '-')}" for k, v in others.items() if v]:
+        raise ValueError(f"--tiles gives each tile as many tokens as pay, and doesn't go with {' and '.join(given)}")
+    if shrink is not None and shrink not in range(1, 256): raise ValueError(f"--shrink must be in 1..255, got {shrink}")
+    if len(outs) < len(inputs): raise ValueError("a file holds one photo in tiles: give -o a name that ends in /")
+
+# %% ../../nbs/codec/34_commands.ipynb #af27135f
 def encode_files(inputs: list, # images: files, folders, patterns, or - for standard input
                  *,
                  out: str, # a .qgv file for all images, a folder (name ending in /) for a file each, or -
@@ -181,6 +189,8 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
                  fit: Literal[FITS] = "crop", # to the model's size: crop keeps the middle, pad all, stretch bends it
                  method: Literal["range", "packed"] | None = None, # how tokens become bytes (default: the shorter)
                  no_size: bool = False, # do not keep the size of the originals
+                 tiles: bool = False, # photos of any size, in tiles of the model's size; --psnr is that of the photo
+                 shrink: int | None = None, # with --tiles: draw at 1/N of the size (default: 1 to 4, as is best)
                  marks: int = 0, # a check after so many bytes (8, say), so that a cut file shows damage; 0: none
                  force: bool = False): # overwrite what exists
     """Write images as .qgv files of tokens.
@@ -188,11 +198,14 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
     Examples:
       qgvae encode a.png -o a.qgv --model digits              all tokens of an image
       qgvae encode photos -o coded/ --model mine --bytes 40   a folder, 40 bytes an image
+      qgvae encode photo.jpg -o photo.qgv --tiles --psnr 28   a photo of any size
     """
     inputs, each = find_inputs(inputs, image_suffixes()), is_folder(out)
     check_target(out)
     outs = names_in(out, inputs, ".qgv") if each else [out]
     may_write([o for o in outs if o != "-"], force)
+    check_tiles(tiles, dict(tokens=tokens, method=method, no_size=no_size, marks=marks), shrink, inputs, outs)
+    if tiles: return encode_photos(inputs, outs, model, psnr=psnr, max_bytes=max_bytes, effort=effort, shrink=shrink)
     model = choose_model(inputs, model)
     codec, target, failed, rows, lines = Codec.from_pretrained(model), dict(zip(inputs, outs)), [], [], []
     codec.marks = marks
@@ -280,7 +293,7 @@ def _read_all(inputs, outs, each, suffix, force):
 # %% ../../nbs/codec/34_commands.ipynb #2fb6345e
 def _write_images(codec, unpacked, target, tokens, model_size, suffix):
     "Write the images of one file, numbered if it is one of many; their names."
-    targets = _numbered(target, unpacked.header.n, len(unpacked.records), suffix)
+    targets = _numbered(target, unpacked.header.n, unpacked.arrived, suffix)
     for im, t in zip(codec.drawn(unpacked, tokens, model_size), targets): write_file(t, image_bytes(im, suffix))
     return targets
 

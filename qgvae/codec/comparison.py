@@ -16,9 +16,10 @@ from ..images import psnr as image_psnr # `psnr` is an option
 from ..training.opening import FITS, image_suffixes, restore_image, to_pil
 from ..training.preprocessing import original_psnr
 from .catalogue import choose_model
-from .commands import Row, cautions, encode_files, load_group
+from .commands import Row, cautions, check_tiles, encode_files, load_group
 from .files import Codec
 from .parts import parts
+from .photo_commands import compare_photos
 from .terminal import find_inputs, may_write, say, say_left_out, write_file
 
 # %% ../../nbs/codec/34a_comparison.ipynb #373ed4d4
@@ -68,6 +69,8 @@ def compare_files(inputs: list, # images: files, folders, patterns, or - for sta
                   out: str | None = None, # picture to write: .png (default: only the table)
                   model: str | None = None, # its folder, name or id on the hub (default: the one made for such images)
                   fit: Literal[FITS] = "crop", # to the model's size: crop keeps the middle, pad all, stretch bends it
+                  tiles: bool = False, # photos of any size, in tiles of the model's size
+                  shrink: int | None = None, # with --tiles: draw at 1/N of the size (default: 1 to 4, as is best)
                   force: bool = False, # overwrite what exists
                   **kwargs): # how many tokens, of `encode_files`
     """Compare with JPEG, WebP and AVIF at nearly the same size.
@@ -75,10 +78,15 @@ def compare_files(inputs: list, # images: files, folders, patterns, or - for sta
     Examples:
       qgvae compare a.png --model digits
       qgvae compare photos --model mine --bytes 40 -o compare.png
+      qgvae compare photo.jpg --tiles --bytes 5000 -o photo.png
     """
     if out and Path(out).suffix.lower() != ".png": raise ValueError(f"-o must be a name that ends in .png, got {out!r}")
     if out: may_write([out], force)
     inputs, failed, drawn, rows = find_inputs(inputs, image_suffixes()), [], [], []
+    check_tiles(tiles, dict(tokens=kwargs.get("tokens")), shrink, inputs, inputs)
+    if tiles:
+        kwargs.pop("tokens", None)
+        return compare_photos(inputs, out, model, shrink=shrink, **kwargs)
     model = choose_model(inputs, model)
     codec = Codec.from_pretrained(model)
     own = codec.config.width, codec.config.height

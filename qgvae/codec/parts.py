@@ -8,7 +8,9 @@ __all__ = ['Part', 'parts']
 # %% ../../nbs/codec/31a_parts.ipynb #a97d44a5
 from itertools import accumulate
 from typing import NamedTuple
-from .bitstream import TokenCodec, read_header, write_varint
+from .bitstream import TokenCodec
+from .header import read_header
+from .numbers import write_varint
 
 # %% ../../nbs/codec/31a_parts.ipynb #7d54faee
 class Part(NamedTuple):
@@ -19,6 +21,13 @@ class Part(NamedTuple):
     value: str # in words
 
 # %% ../../nbs/codec/31a_parts.ipynb #5925d807
+def _extensions_in_words(h):
+    if h.marks: return f"a mark every {h.marks} bytes"
+    if not h.tiles: return "none that is known"
+    t, shrunk = h.tiles, f" at 1/{h.tiles.shrink} of its size" if h.tiles.shrink > 1 else ""
+    return f"a photo of {t.width}x{t.height} in tiles{shrunk}, borders smoothed by {t.smooth}{', gray' * t.gray}"
+
+# %% ../../nbs/codec/31a_parts.ipynb #cb227db1
 def _header_parts(data, h):
     "[(name, bytes, in words)] of the header."
     flags = ["range-coded" if h.method == "range" else "packed"] + ["ordered"] * h.ordered
@@ -31,8 +40,7 @@ def _header_parts(data, h):
     if h.fit: out.append(("fit", 1, h.fit))
     if data[2] >> 4 > 1:
         out.insert(3, ("length", 1, f"{data[6]} bytes up to the check"))
-        marks = f"a mark every {h.marks} bytes" if h.marks else "none that is known"
-        out.append(("extensions", h.size - 1 - sum(size for _, size, _ in out), marks))
+        out.append(("extensions", h.size - 1 - sum(size for _, size, _ in out), _extensions_in_words(h)))
     return [*out, ("header check", 1, "holds")]
 
 # %% ../../nbs/codec/31a_parts.ipynb #5389a1b9
@@ -48,6 +56,11 @@ def _record_parts(r, length, marks):
     return out
 
 # %% ../../nbs/codec/31a_parts.ipynb #211ebbf6
+def _packet_parts(packet):
+    "[(name, bytes, in words)] of a packet of a photo in tiles."
+    return [("tokens of tiles", packet[1] - 3, "in packets"), ("check", 3, "holds")]
+
+# %% ../../nbs/codec/31a_parts.ipynb #437a64c6
 def parts(data, # bytes of a file
           codec: TokenCodec = None): # of its model; without one only the header can be told apart
     "A list of `Part`: what each byte of a file is for."
@@ -55,7 +68,9 @@ def parts(data, # bytes of a file
     found = _header_parts(data, h)
     unread = ("images and their checks", len(data) - h.size, "not read without the model")
     if codec is None: found.append(unread)
+    elif h.tiles: found += [o for packet in codec.unpack(data).packets for o in _packet_parts(packet)]
     else: found += [o for r in codec.unpack(data).records for o in _record_parts(r, len(data), h.marks)]
-    if (rest := len(data) - sum(size for _, size, _ in found)): found.append(("size", rest, "cut"))
+    rest = len(data) - sum(size for _, size, _ in found)
+    if rest: found.append(("packet" if h.tiles else "size", rest, "cut"))
     starts = accumulate((size for _, size, _ in found), initial=0)
     return [Part(name, start, size, value) for (name, size, value), start in zip(found, starts, strict=False)]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['find_inputs', 'is_folder', 'check_names', 'names_in', 'may_write', 'write_file', 'read_file', 'image_kind',
-           'image_bytes', 'say', 'say_all', 'named', 'counted', 'some_of', 'say_left_out', 'Bar']
+           'image_bytes', 'image_size', 'say', 'say_all', 'named', 'counted', 'some_of', 'say_left_out', 'Bar']
 
 # %% ../../nbs/codec/33a_terminal.ipynb #a3a3ac71
 import glob
@@ -91,6 +91,13 @@ def image_bytes(im, # PIL image
     "The image as the bytes of a file."
     im.save(file := io.BytesIO(), image_kind(suffix))
     return file.getvalue()
+
+# %% ../../nbs/codec/33a_terminal.ipynb #b7140819
+def image_size(source): # path, or '-'
+    "(w, h) of an image file, by its header; (0, 0) if that cannot be read."
+    try:
+        with Image.open(source) as im: return im.size
+    except Exception: return 0, 0
 
 # %% ../../nbs/codec/33a_terminal.ipynb #c2ebb79f
 def say(*text):

@@ -15,7 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from ..training.opening import FITS, image_suffixes, to_pil
-from .bitstream import read_header
+from .header import read_header
 from .catalogue import choose_model, needed, shipped, token_codec, is_tokenizer
 from .commands import cautions, check_wanted, image_rows
 from .coders import BitstreamError

@@ -26,7 +26,7 @@ from ..training.callbacks import native_precision, on_first, processes
 from ..training.optimizers import parameter_groups
 from ..training.recipes import Recipe, recipe_kinds, recipes
 from ..training.cards import how_trained
-from ..codec.files import fingerprint
+from ..codec.identity import fingerprint
 from .gpt import TokenGPT, TokenGPTConfig
 
 # %% ../../nbs/generation/41_gpt_training.ipynb #a5ab9677

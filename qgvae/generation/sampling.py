@@ -20,7 +20,7 @@ from torch import nn
 from ..images import to_float
 from ..model import Tokenizer, check_tokens
 from ..pretrained import load_tokenizer
-from ..codec.files import fingerprint
+from ..codec.identity import fingerprint
 from .gpt import KVCache, TokenGPT, TokenGPTConfig, check_classes
 
 # %% ../../nbs/generation/42_sampling.ipynb #c9eed705

@@ -14,14 +14,22 @@ from ..pretrained import model_folder
 from .recipes import Recipe, TokenizerRecipe, recipes
 
 # %% ../../nbs/training/18a_cards.ipynb #54f36959
+def _by_recipe(result):
+    "By which recipe a model was trained, in words."
+    name, changed = result["name"], [c for c in result["changed"] if not c.startswith("images=")]
+    if name not in recipes: return ""
+    try: same = recipes[name].override(*changed) == Recipe.from_json(json.dumps(result["recipe"]))
+    except ValueError: same = False
+    return f"by the recipe `{name}` " + ("" if same else f"as of commit {result['commit']} ")
+
+# %% ../../nbs/training/18a_cards.ipynb #f24e1a2a
 def how_trained(result: dict): # what `train` writes to result.json
     "The recipe, the data, the time and the machine, in a sentence for a card."
-    recipe = f"by the recipe `{result['name']}` " if result["name"] in recipes else ""
     changed = ", ".join(f"`{c}`" for c in result["changed"])
     changed = f"; settings that differ from the recipe: {changed}" * bool(changed)
     images, data = result["data"]["trained on"]["images"], result["recipe"]["data"]
     minutes = f"{result['seconds'] / 60:.1f} minutes"
-    return (f"Trained {recipe}on {images:,} images of `{data}` in {minutes} "
+    return (f"Trained {_by_recipe(result)}on {images:,} images of `{data}` in {minutes} "
             f"({result['device']}, {result['precision']}){changed}.")
 
 # %% ../../nbs/training/18a_cards.ipynb #7cab95a4

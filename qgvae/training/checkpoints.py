@@ -124,6 +124,8 @@ def _restore(learn, t):
     "Put {name: tensor} of a checkpoint where it belongs."
     part = lambda name: {k[len(name) + 1:]: v for k, v in t.items() if k.startswith(name + "/")}
     train = learn.dls.train
+    for name, cb in stateful(learn).items():
+        if hasattr(cb, "prepare"): cb.prepare(part(name))       # the model may have grown
     learn.model.load_state_dict(part("model"))
     _load_optimizer(learn, part("opt"))
     for name, cb in stateful(learn).items(): cb.load_state(part(name))

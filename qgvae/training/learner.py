@@ -21,6 +21,7 @@ from ..records import provenance
 from .datasets import RandomAffine, RandomFlip, batches, images_at_once, images_id
 from .callbacks import EMA, Autocast, AverageGradients, Clock, CodebookStart, StopOnNaN, VoronoiReset
 from .callbacks import MovingCodebook, OrderedDropout
+from .growing import SplitMaps
 from .observers import Progress, SmoothLoss, Snapshots, WordUsage
 from .optimizers import ScheduleFree, learning_rates, make_optimizer, parameter_groups
 from .callbacks import on_first, processes
@@ -154,6 +155,7 @@ def callbacks(self: TokenizerRecipe,
     if self.reset_every != 0:
         cbs.append(VoronoiReset(self.reset_every, self.reset_until, self.reset_noise))
     if moving: cbs.append(MovingCodebook())
+    if self.split_to: cbs.append(SplitMaps(self.split_at, self.split_to))
     return cbs
 
 # %% ../../nbs/training/16_learner.ipynb #659b6107

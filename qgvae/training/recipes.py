@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fastcore.basics import patch
 from ..model import QGVAE, VQVAE, QGVAEConfig, VQVAEConfig
 from ..quantize import quantizers
+from ..splitting import split_config
 from .datasets import load_images
 
 # %% ../../nbs/training/15_recipes.ipynb #4215d257
@@ -80,6 +81,8 @@ class TokenizerRecipe(Recipe):
     reset_until: float = 0.85 # share of the run after which no word is moved
     reset_noise: float = 1e-3 # offset of a moved word per dimension
     ordered: float = 0. # probability that a sample loses its tail; above 0 the model's config is ordered
+    split_to: int | None = None # maps that the model gets in the middle of the run, see `split_config`; None: no split
+    split_at: float = 0.4 # share of the run at which it gets them
     augment: bool = False # small random affine maps
     flip: bool = False # mirror half of the images
     error: str = "mse" # 'mse' or 'log', see `TokenizerLoss`
@@ -112,14 +115,23 @@ def _check_resets(every, start, quantizer):
                          f"so codebook_start and reset_every must be 0, got {start} and {every}")
 
 # %% ../../nbs/training/15_recipes.ipynb #d0f97b56
+def _check_split(r):
+    if r.split_to is None: return
+    split_config(r.model, r.split_to)
+    if r.optimizer == "schedulefree":
+        raise ValueError("the optimizer 'schedulefree' cannot take new parameters in the middle of a run, "
+                         f"so split_to must be None, got {r.split_to}")
+
+# %% ../../nbs/training/15_recipes.ipynb #333a9281
 def _check_tokenizer_recipe(r):
     if r.loss_crop is not None: _check_crop(r.loss_crop, r.model.height, r.model.width)
     _check_word(r, "error", "mse", "log")
     positive = "codebook_weight", "commitment_weight", "reset_noise"
     _check_numbers(r, "a number >= 0", lambda v: 0 <= v < math.inf, *positive)
-    _check_numbers(r, "in [0, 1)", lambda v: 0 <= v < 1, "codebook_start")
+    _check_numbers(r, "in [0, 1)", lambda v: 0 <= v < 1, "codebook_start", "split_at")
     _check_numbers(r, "in [0, 1]", lambda v: 0 <= v <= 1, "reset_until", "ordered")
     _check_resets(r.reset_every, r.codebook_start, getattr(r.model, "quantizer", "own"))
+    _check_split(r)
 
 # %% ../../nbs/training/15_recipes.ipynb #d49bb3b1
 @patch
@@ -220,13 +232,13 @@ recipes |= {
 
 # %% ../../nbs/training/15_recipes.ipynb #543dba07
 _cifar = dict(channels=3, height=32, width=32, n_words=512)
-_global = QGVAEConfig(**_cifar, n_tokens=64, dim=4, codebooks=1,
-                      encoder_widths=(64, 128), decoder_widths=(64, 128))
-_local = VQVAEConfig(**_cifar, dim=8, encoder_widths=(32, 64, 128), decoder_widths=(32, 64, 128))
-_training = dict(data="cifar10", batch_size=32, commitment_weight=0.25)
+_widths = dict(encoder_widths=(64, 128), decoder_widths=(64, 128))
+_global = QGVAEConfig(**_cifar, **_widths, n_tokens=64, dim=4, downscale=0, maps=1, start="fourier")
+_local = VQVAEConfig(**_cifar, **_widths, dim=8, patch=2, downscale=1, encoder_blocks=1, decoder_blocks=1)
+_training = dict(data="cifar10", batch_size=32, commitment_weight=0.25, flip=True)
 recipes |= {
-    "cifar10": TokenizerRecipe(_global, **_training),
-    "cifar10-ordered": TokenizerRecipe(_global, **_training, ordered=0.15),
+    "cifar10": TokenizerRecipe(_global, **_training, reset_until=0.3),
+    "cifar10-ordered": TokenizerRecipe(_global, **_training, reset_until=0.3, ordered=0.15),
     "cifar10-vqvae": TokenizerRecipe(_local, **_training),
 }
 

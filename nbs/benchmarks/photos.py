@@ -19,7 +19,7 @@ from qgvae.codec.files import Codec
 from qgvae.codec.photo_commands import compared_photo
 from qgvae.records import provenance, write_result
 
-PHOTOS = "astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina"
+PHOTOS = "astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field"
 SEARCHED = 400_000 # pixels of a photo for which it is searched, as that takes a second or two for each tile
 RUNS = Path(__file__).parent.parent/"results"/"runs"/"benchmarks"
 

@@ -2,7 +2,7 @@
 
     python nbs/benchmarks/living.py --root DATA
 
-Test digits by the shipped model `digits` and photographs by `cifar10-ordered`: both are ordered, so each frame
+Test digits by the shipped model `digits` and photographs by `cifar10-v2-ordered`: both are ordered, so each frame
 decodes the tokens that have arrived by then. Writes living.webp, and still.webp with three of its moments for readers
 who have asked for less motion, to nbs/images.
 """
@@ -56,7 +56,7 @@ a = p.parse_args()
 
 pick = [1, 3, 5, 7, 10, 11]                                     # photographs that one recognises at 32x32
 numbers, size_n = arriving("digits", to_float(digits("test")[:6]))
-photos, size_p = arriving("cifar10-ordered", to_float(load_images("cifar10", "test", a.root)[pick]))
+photos, size_p = arriving("cifar10-v2-ordered", to_float(load_images("cifar10", "test", a.root)[pick]))
 n, m = len(numbers) - 1, len(photos) - 1
 
 def frame(share):

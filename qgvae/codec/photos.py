@@ -223,7 +223,7 @@ def open_photo(source, # what `open_image` takes
     "(PIL image of the model's channels, has it lost its colours or had none?)"
     if not codec.ordered:
         raise ValueError("photos in tiles need an ordered model, one whose first tokens are a coarser image: "
-                         "cifar10-ordered, or one of your own from qgvae train FOLDER --ordered")
+                         "cifar10-v2-ordered, or one of your own from qgvae train FOLDER --ordered")
     photo = open_image(source, codec.config.channels)
     if photo.width * photo.height > MAX_PIXELS:
         raise ValueError(f"a photo has at most {MAX_PIXELS:,} pixels, got {photo.width}x{photo.height}")

@@ -99,6 +99,8 @@ CARD_NOTES = { # {name of a shipped model: note}; a module with another kind add
     "cifar10": _cifar10,
     "cifar10-ordered": _cifar10 + _shared,
     "cifar10-v2": _cifar10_images + _fourier,
+    "cifar10-v2-ordered": (_cifar10_images + "Photos of any size are made of it in tiles: "
+                           "`qgvae encode --tiles`. " + _fourier),
 }
 
 # %% ../../nbs/training/18a_cards.ipynb #8b597baf

@@ -171,6 +171,19 @@ def improve(self: PhotoTiles,
             self.tokens[i] = found.tokens[0].cpu().numpy()
         report("searched", 1, len(at))
 
+# %% ../../nbs/codec/33c_photos.ipynb #e13b42c4
+@patch
+def fit_in(self: PhotoTiles,
+           at, # (T,) int, from `chosen`
+           max_bytes: int): # of the file
+    "(T,) int: as many tokens as fit, at most those."
+    less = lambda worth: np.minimum(at, self.chosen(worth))
+    too_large = lambda worth: len(self.pack(less(worth))) > max_bytes
+    if len(self.pack(at)) <= max_bytes: return at
+    worth = _halve(too_large, steps=20)
+    while too_large(worth): worth *= 1.01
+    return less(worth)
+
 # %% ../../nbs/codec/33c_photos.ipynb #7b45e145
 @patch
 def finish(self: PhotoTiles,
@@ -255,6 +268,7 @@ def encode_photo(self: Codec,
     tiles, at, _, _ = min(tries, key=lambda o: _rank(*o[2:], psnr, max_bytes, price))
     if psnr is not None: at = tiles.until(photo, at, psnr)
     if as_effort(effort) is not None: tiles.improve(at, effort, report)
+    if max_bytes is not None: at = tiles.fit_in(at, max_bytes)
     return tiles.finish(photo, at)
 
 def _rank(error, size, psnr, max_bytes, price):

@@ -155,6 +155,7 @@ def check_wanted(codec: Codec,
     "Raise a ValueError if this cannot be done for any image."
     _only_one(tokens, max_bytes, psnr)
     check_keep(tokens, codec.config)
+    codec.pack([[]])                                  # refuses marks that no file can have
     if max_bytes is not None: codec.keep_for_bytes([0] * codec.config.n_tokens, max_bytes, method=method)
 
 # %% ../../nbs/codec/34_commands.ipynb #c24d2ae2
@@ -200,26 +201,33 @@ def encode_files(inputs: list, # images: files, folders, patterns, or - for stan
       qgvae encode photos -o coded/ --model mine --bytes 40   a folder, 40 bytes an image
       qgvae encode photo.jpg -o photo.qgv --tiles --psnr 28   a photo of any size
     """
-    inputs, each = find_inputs(inputs, image_suffixes()), is_folder(out)
+    inputs = find_inputs(inputs, image_suffixes())
     check_target(out)
-    outs = names_in(out, inputs, ".qgv") if each else [out]
+    outs = names_in(out, inputs, ".qgv") if is_folder(out) else [out]
     may_write([o for o in outs if o != "-"], force)
-    check_tiles(tiles, dict(tokens=tokens, method=method, no_size=no_size, marks=marks), shrink, inputs, outs)
+    others = dict(tokens=tokens, method=method, no_size=no_size, marks=marks, fit=fit != "crop")
+    check_tiles(tiles, others, shrink, inputs, outs)
     if tiles: return encode_photos(inputs, outs, model, psnr=psnr, max_bytes=max_bytes, effort=effort, shrink=shrink)
-    model = choose_model(inputs, model)
-    codec, target, failed, rows, lines = Codec.from_pretrained(model), dict(zip(inputs, outs)), [], [], []
+    codec = Codec.from_pretrained(model := choose_model(inputs, model))
     codec.marks = marks
-    codec.pack([[]])                                  # refuses marks that no file can have
-    check_wanted(codec, tokens, max_bytes, psnr, method)
-    how, bar = dict(tokens=tokens, max_bytes=max_bytes, psnr=psnr, method=method), Bar(len(inputs), "encoded")
-    for r in image_rows(codec, inputs, failed, fit, effort, no_size=no_size, **how):
+    how = dict(tokens=tokens, max_bytes=max_bytes, psnr=psnr, method=method)
+    check_wanted(codec, **how)
+    rows, failed = _encode_images(codec, inputs, out, outs, fit, effort, no_size=no_size, **how)
+    return _last_words(Path(model).name, codec.config, fit, psnr, rows, failed, len(inputs))
+
+# %% ../../nbs/codec/34_commands.ipynb #79e28e2f
+def _encode_images(codec, inputs, out, outs, fit, effort, **how):
+    "Encode and write images, one or all of them in a file; ([`Row`], [(source, why)] of those that are left out)."
+    rows, failed, lines, bar = [], [], [], Bar(len(inputs), "encoded")
+    each, target, method = is_folder(out), dict(zip(inputs, outs)), how["method"]
+    for r in image_rows(codec, inputs, failed, fit, effort, **how):
         rows.append(r)
         if each: lines.append(_write_each(codec, r, target[r.source], fit, method))
         bar.step(len(rows) + len(failed) - bar.done)
     bar.clear()
     say_all(lines)
     if rows and not each: _write_all(codec, out, rows, fit, method)
-    return _last_words(Path(model).name, codec.config, fit, psnr, rows, failed, len(inputs))
+    return rows, failed
 
 # %% ../../nbs/codec/34_commands.ipynb #f34fc771
 def _quality(config, rows):

@@ -83,7 +83,7 @@ def compare_files(inputs: list, # images: files, folders, patterns, or - for sta
     if out and Path(out).suffix.lower() != ".png": raise ValueError(f"-o must be a name that ends in .png, got {out!r}")
     if out: may_write([out], force)
     inputs, failed, drawn, rows = find_inputs(inputs, image_suffixes()), [], [], []
-    check_tiles(tiles, dict(tokens=kwargs.get("tokens")), shrink, inputs, inputs)
+    check_tiles(tiles, dict(tokens=kwargs.get("tokens"), fit=fit != "crop"), shrink, inputs, inputs)
     if tiles:
         kwargs.pop("tokens", None)
         return compare_photos(inputs, out, model, shrink=shrink, **kwargs)

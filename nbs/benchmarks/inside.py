@@ -71,7 +71,25 @@ def maps(model, x): # (B, C, H, W) float
     return dict(maps=M, side=[h, w], numbers=M * h * w, passed=c.n_tokens * c.dim,
                 kept=round(kept(f.encoder, f.decoder), 3),
                 patch=round(explained(flat(f.encoder), flat(patch)), 3),
-                patch_decoder=round(explained(flat(f.decoder), flat(patch)), 3))
+                patch_decoder=round(explained(flat(f.decoder), flat(patch)), 3),
+                colour=colour(f.encoder[:, 0], x) if M == 1 else None)
+
+
+def finest(m): # (B, h, w) float
+    "(B, 3) float: how much of the finest checks, rows and columns is in each map."
+    i, j = torch.arange(m.shape[-2])[:, None], torch.arange(m.shape[-1])
+    patterns = torch.stack([o.expand(m.shape[-2:]) for o in ((-1.)**(i + j), (-1.)**i, (-1.)**j)]) # (3, h, w)
+    return m.flatten(1) @ patterns.flatten(1).T / m[0].numel()
+
+
+def colour(m, x): # (B, h, w) float, the only map, and (B, 3, H, W) float
+    "What of an image's mean brightness and colour is told by the mean of its map, and by its finest patterns."
+    c, fine = x.double().mean((2, 3)), finest(m).double()
+    bright = c.mean(1, keepdim=True)
+    told_by = {"mean": m.double().mean((1, 2))[:, None], "finest": fine,
+               **{name: fine[:, [i]] for i, name in enumerate(("checks", "rows", "columns"))}}
+    return {what: {by: round(explained(y, v), 3) for by, v in told_by.items()}
+            for what, y in (("brightness", bright), ("colour", c - bright))}
 
 
 # ---- local changes

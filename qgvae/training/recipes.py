@@ -214,20 +214,21 @@ recipe_kinds |= {"qgvae": lambda saved: TokenizerRecipe(QGVAEConfig(**saved.pop(
                  "vqvae": lambda saved: TokenizerRecipe(VQVAEConfig(**saved.pop("model")), **saved)}
 
 # %% ../../nbs/training/15_recipes.ipynb #31227abc
+_digits = dict(commitment_weight=0.25, reset_until=0.3, error="log")
 recipes = { # {name: recipe}; a module that brings a kind of model adds its own
-    "digits": TokenizerRecipe(QGVAEConfig()),
-    "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16)),
-    "digits-ordered": TokenizerRecipe(QGVAEConfig(), ordered=0.15),
-    "digits-vqvae": TokenizerRecipe(VQVAEConfig()),
+    "digits": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits),
+    "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16, codebooks=8), **_digits),
+    "digits-ordered": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits, ordered=0.15),
+    "digits-vqvae": TokenizerRecipe(VQVAEConfig(), **_digits),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c35ee3d4
 recipes |= {
     "mnist": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512, codebooks=1),
-                             data="mnist", batch_size=32, commitment_weight=0.25),
-    "mnist-ordered": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512),
-                                     data="mnist", batch_size=32, ordered=0.15),
-    "mnist-vqvae": TokenizerRecipe(VQVAEConfig(n_words=3444), data="mnist", commitment_weight=0.25),
+                             data="mnist", batch_size=32, **_digits),
+    "mnist-ordered": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512, codebooks=8),
+                                     data="mnist", batch_size=32, **_digits, ordered=0.15),
+    "mnist-vqvae": TokenizerRecipe(VQVAEConfig(n_words=3444), data="mnist", **_digits),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #543dba07

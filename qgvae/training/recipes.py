@@ -214,13 +214,12 @@ recipe_kinds |= {"qgvae": lambda saved: TokenizerRecipe(QGVAEConfig(**saved.pop(
                  "vqvae": lambda saved: TokenizerRecipe(VQVAEConfig(**saved.pop("model")), **saved)}
 
 # %% ../../nbs/training/15_recipes.ipynb #31227abc
-_training = dict(reset_until=0.3, error="log")
-_digits = dict(_training, commitment_weight=0.25)
+_digits = dict(commitment_weight=0.25, reset_until=0.3, error="log")
 recipes = { # {name: recipe}; a module that brings a kind of model adds its own
     "digits": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits),
     "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16, codebooks=8), **_digits),
     "digits-ordered": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits, ordered=0.15),
-    "digits-vqvae": TokenizerRecipe(VQVAEConfig(), **_training),
+    "digits-vqvae": TokenizerRecipe(VQVAEConfig()),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c35ee3d4

@@ -219,7 +219,7 @@ recipes = { # {name: recipe}; a module that brings a kind of model adds its own
     "digits": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits),
     "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16, codebooks=8), **_digits),
     "digits-ordered": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits, ordered=0.15),
-    "digits-vqvae": TokenizerRecipe(VQVAEConfig(), **_digits),
+    "digits-vqvae": TokenizerRecipe(VQVAEConfig()),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c35ee3d4
@@ -236,11 +236,11 @@ _cifar = dict(channels=3, height=32, width=32, n_words=512)
 _widths = dict(encoder_widths=(64, 128), decoder_widths=(64, 128))
 _global = QGVAEConfig(**_cifar, **_widths, n_tokens=64, dim=4, downscale=0, maps=1, start="fourier")
 _local = VQVAEConfig(**_cifar, **_widths, dim=8, patch=2, downscale=1, encoder_blocks=1, decoder_blocks=1)
-_training = dict(data="cifar10", batch_size=32, commitment_weight=0.25, flip=True)
+_photos = dict(data="cifar10", batch_size=32, commitment_weight=0.25, flip=True)
 recipes |= {
-    "cifar10": TokenizerRecipe(_global, **_training, reset_until=0.3),
-    "cifar10-ordered": TokenizerRecipe(_global, **_training, reset_until=0.3, ordered=0.15),
-    "cifar10-vqvae": TokenizerRecipe(_local, **_training),
+    "cifar10": TokenizerRecipe(_global, **_photos, reset_until=0.3),
+    "cifar10-ordered": TokenizerRecipe(_global, **_photos, reset_until=0.3, ordered=0.15),
+    "cifar10-vqvae": TokenizerRecipe(_local, **_photos),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #a920af74

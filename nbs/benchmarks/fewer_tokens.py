@@ -127,7 +127,7 @@ def train(recipe, seed, minutes, root, limit):
 def classical(root, limit):
     "Linear codes at the bits of `RUNS` and below, and the smallest files that WebP, AVIF and JPEG make."
     data = CodecData("cifar10", "test", root, limit)
-    steps, rows = [round(64 * 2**(-i / 4), 3) for i in range(33)], []
+    steps, rows = [round(16 * 2**(-i / 4), 3) for i in range(21)], []
     for name in ("pca", "dct"):
         codec = classical_codec(name, data.train)
         for size in (18, 36): rows.append(at_size(codec, data.images, size, settings=steps,
@@ -155,7 +155,7 @@ if __name__ == "__main__":
     p.add_argument("--out", type=Path, default=Path(__file__).parent.parent/"results"/"runs"/"fewer")
     a = p.parse_args()
     torch.set_num_threads(1)
-    if a.classical: write_result(a.out/"classical.json", classical(a.root, a.limit or 2000))
+    if a.classical: write_result(a.out/"classical.json", classical(a.root, a.limit or 1000))
     else:
         runs = TRIALS if a.trials else RUNS
         for seed in a.seeds:

@@ -130,8 +130,7 @@ def classical(root, limit):
     steps, rows = [round(16 * 2**(-i / 4), 3) for i in range(21)], []
     for name in ("pca", "dct"):
         codec = classical_codec(name, data.train)
-        for size in (18, 36): rows.append(at_size(codec, data.images, size, settings=steps,
-                                                  metrics=metrics_for(len(data.images))))
+        for size in (18, 36): rows.append(at_size(codec, data.images, size, settings=steps))
     small = []
     for name in ("webp", "avif", "jpeg"):
         c = classical_codec(name, data.train)(data.images[:100], 0)

@@ -147,7 +147,7 @@ if __name__ == "__main__":
     p.add_argument("--minutes", type=float, default=5, help="of processor time, each (default: 5)")
     p.add_argument("--trials", action="store_true", help="the trials instead")
     p.add_argument("--classical", action="store_true", help="linear codes and image formats instead")
-    p.add_argument("--images", type=int, default=200, help="test images to search for (default: 200)")
+    p.add_argument("--images", type=int, default=100, help="test images to search for (default: 100)")
     p.add_argument("--limit", type=int, help="only so many images of each split, to try this script")
     p.add_argument("--root", default="data", help="where the data sets lie")
     p.add_argument("--models", type=Path, default=Path("train_out")/"fewer", help="where the trained models go")

@@ -23,7 +23,7 @@ from .datasets import RandomAffine, RandomFlip, batches, images_at_once, images_
 from .callbacks import EMA, Autocast, AverageGradients, Clock, CodebookStart, StopOnNaN, VoronoiReset
 from .callbacks import MovingCodebook, OrderedDropout
 from .growing import SplitMaps
-from .observers import Progress, SmoothLoss, Snapshots, WordUsage
+from .observers import Progress, SmoothLoss, Snapshots, TrimMemory, WordUsage
 from .optimizers import ScheduleFree, learning_rates, make_optimizer, parameter_groups
 from .callbacks import on_first, processes
 from .recipes import Recipe, TokenizerRecipe
@@ -215,7 +215,7 @@ def curve(self: TokenizerRecipe,
 # %% ../../nbs/training/16_learner.ipynb #8214696c
 def _common_callbacks(recipe, minutes, precision):
     "What every kind of model has if the recipe asks for it."
-    cbs = [Clock(minutes, recipe.clock == "processor"), StopOnNaN()]
+    cbs = [Clock(minutes, recipe.clock == "processor"), StopOnNaN(), TrimMemory()]
     cbs.append(ParamScheduler({"lr": learning_rates(recipe)}))
     if processes()[1] > 1: cbs.append(AverageGradients())
     if recipe.ema: cbs.append(EMA(recipe.ema))

@@ -6,8 +6,8 @@
 
 DATA/celeba64 holds the folders train and test with the faces. Every tenth of train, drawn by chance, is for validation;
 test is measured once. Three things are done for every model, and what has a result file is not done again:
-training (train-NAME.json), test (test-NAME.json) and attributes (attributes-NAME.json). Test also measures classical codecs.
-The weights go to FOLDER/NAME: those of faces are not for the project. `nbs/results/faces.ipynb` explains the results.
+training (train-NAME.json), test (test-NAME.json; of classical codecs, too) and attributes (attributes-NAME.json). The
+weights go to FOLDER/NAME: they are not for the project. `nbs/results/faces.ipynb` explains the results.
 """
 import argparse
 from functools import partial
@@ -15,10 +15,9 @@ from pathlib import Path
 from types import SimpleNamespace
 import torch
 from qgvae.evaluation.baselines import classical_codec, measure_codec
-from qgvae.evaluation.interpretation import keep_prefix
 from qgvae.evaluation.metrics import describe, evaluate_protocols
 from qgvae.evaluation.reports import metrics_for, training_of
-from qgvae.images import to_float
+from qgvae.images import psnr, to_float
 from qgvae.pretrained import load_tokenizer
 from qgvae.records import provenance, write_result
 from qgvae.training.datasets import load_folder, split_indices
@@ -129,60 +128,58 @@ def mean_vectors(model, x):
 
 
 @torch.no_grad()
-def first_tokens(model, missing, x, k): # missing: (N, D) vectors in place of the others; None: zeros
-    "(B, 3, 64, 64): from the first k tokens."
-    q, keep = model.quantizer.lookup(model.encode(x)), torch.full((len(x),), k)
-    if missing is None: return model.render(keep_prefix(q, keep))
-    return model.render(missing + keep_prefix(q - missing, keep))
+def first_tokens(model, missing, x): # missing: (N, D) vectors in place of the others; None: zeros
+    "(len(KS), B, 3, 64, 64): from the first k tokens."
+    q = model.quantizer.lookup(model.encode(x))                      # (B, N, D)
+    if missing is None: missing = torch.zeros_like(q[0])
+    there = torch.arange(q.shape[1])[:, None] < torch.tensor(KS)[:, None, None]                 # (len(KS), N, 1)
+    return torch.stack([model.render(torch.where(t, q, missing)) for t in there])
 
 
 def fit_pca(x, # (n, 3, 64, 64) uint8
             levels=512):
-    "f(x, k) -> images from the first k numbers, each rounded to 9 bits in its range on the training faces."
+    "f(x) -> images from the first k numbers, each rounded to 9 bits in its range on the training faces."
     flat = to_float(x).flatten(1)
+    torch.manual_seed(0)
     mean, basis = flat.mean(0), torch.pca_lowrank(flat, max(KS) + 24, niter=4)[2][:, :max(KS)]
     z = (flat - mean) @ basis
     low, step = z.amin(0), (z.amax(0) - z.amin(0)) / (levels - 1)
-    def images(x, k):
-        z = ((x.flatten(1) - mean) @ basis[:, :k] - low[:k]) / step[:k]
-        z = z.round().clamp(0, levels - 1) * step[:k] + low[:k]
-        return (z @ basis[:, :k].T + mean).view(x.shape).clamp(0, 1)
+    def images(x):
+        z = (((x.flatten(1) - mean) @ basis - low) / step).round().clamp(0, levels - 1) * step + low
+        return torch.stack([(z[:, :k] @ basis[:, :k].T + mean).view(x.shape).clamp(0, 1) for k in KS])
     return images
 
 
-# -- explained shares, and the k at which they pass a threshold --
+# -- R2, and the k from which on it is at a level --
 
-def explained(error, spread): # (..., B) squares per image, drawn any way
-    "(...): R2, the share of the spread that is not error."
-    return 1 - error.sum(-1) / spread.sum(-1)
-
-
-def passes(r2, # (K, A, ...) for each k
+def passes(r2, # (len(KS), ...)
            level):
-    "(A, ...) float: the first k from which on R2 stays at `level` or above; infinite if there is none."
-    below = (r2 < level).flip(0).cumsum(0).flip(0) > 0               # (K, A, ...): some k >= this is below
+    "(...) float: the first k from which on R2 stays at `level` or above; infinite if there is none."
+    below = (r2 < level).flip(0).cumsum(0).flip(0) > 0               # this k or a later one is below
     ks = torch.tensor([*KS, float("inf")])
     return ks[below.sum(0)]
 
 
-def appearance(images, x, mean, times=500): # images: f(x, k)
+def errors(images, x): # images: f(x) -> (len(KS), B, 3, 64, 64); x: (B, 3, 64, 64) float
+    "(len(KS), A, B) squared errors of attributes, bands and regions; (len(KS), B) PSNR."
+    seen = images(x)
+    wrong = [torch.cat([(attributes(y) - attributes(x)).square(), squares(y, x)]) for y in seen]
+    return torch.stack(wrong).double(), torch.stack([psnr(y, x) for y in seen])
+
+
+def appearance(images, x, mean, times=500): # mean: (3, 64, 64), of the training faces
     "Plain data: R2 of each attribute, band and region for each k, and when it passes .5 and .9."
-    wanted, errors, psnrs = attributes(x), [], []
-    for k in KS:
-        y = torch.cat([images(o, k) for o in x.split(50)])
-        errors.append(torch.cat([(attributes(y) - wanted).square(), squares(y, x)]))
-        psnrs.append((-10 * (y - x).square().flatten(1).mean(1).log10()).mean().item())
-    errors = torch.stack(errors).double()                            # (K, A, B)
-    spread = torch.cat([(wanted - wanted.mean(1, keepdim=True)).square(), squares(mean.expand_as(x), x)]).double()
-    names = [*ATTRIBUTES, *COLOURS, *[f"{a} to {b} cycles" for a, b in BANDS], *[f"region {i}" for i in range(64)]]
+    wrong, db = map(partial(torch.cat, dim=-1), zip(*[errors(images, o) for o in x.split(50)]))
+    own = attributes(x)
+    spread = torch.cat([(own - own.mean(1, keepdim=True)).square(), squares(mean.expand_as(x), x)]).double()
     draws = torch.randint(len(x), (times, len(x)), generator=torch.Generator().manual_seed(0))
     counts = torch.stack([torch.bincount(d, minlength=len(x)) for d in draws]).double()              # (times, B)
-    drawn = 1 - (errors @ counts.T) / (spread @ counts.T)                                            # (K, A, times)
-    r2 = explained(errors, spread)
+    r2, drawn = 1 - wrong.sum(-1) / spread.sum(-1), 1 - wrong @ counts.T / (spread @ counts.T)
+    names = [*ATTRIBUTES, *COLOURS, *[f"{a} to {b} cycles" for a, b in BANDS], *[f"region {i}" for i in range(64)]]
     found = {name: dict(r2=[round(v, 4) for v in r2[:, i].tolist()],
                         **{str(level): crossing(r2[:, i], drawn[:, i], level) for level in (.5, .9)})
              for i, name in enumerate(names)}
-    return dict(psnr=[round(v, 3) for v in psnrs], found=found)
+    return dict(psnr=[round(v, 3) for v in db.mean(1).tolist()], found=found)
 
 
 def crossing(r2, drawn, level):
@@ -199,7 +196,8 @@ def measure_attributes(name, root, weights, limit):
     else:
         model = load_tokenizer(weights)
         missing = None if model.config.ordered else mean_vectors(model, train)
-        images, said = partial(first_tokens, model, missing), dict(training=training_of(weights), **describe(model, train))
+        images = partial(first_tokens, model, missing)
+        said = dict(training=training_of(weights), **describe(model, train))
     mean = to_float(train).mean(0)
     what = dict(data=dict(name="celeba64", split="test", images=len(x), of=2000), ks=KS, seed=0)
     return said | what | appearance(images, x, mean) | provenance()
@@ -211,9 +209,9 @@ if __name__ == "__main__":
     p.add_argument("--weights", type=Path, default=Path("faces"), help="folder of the weights (default: faces)")
     p.add_argument("--minutes", type=float, default=12, help="of processor time, each (default: 12)")
     p.add_argument("--only", nargs="+", default=[*NAMES, *CODECS, "pca"], help="some of the models and codecs")
-    p.add_argument("--do", nargs="+", default=["train", "test", "attributes"], metavar="WHAT", help="train, test, attributes")
+    p.add_argument("--do", nargs="+", default=["train", "test", "attributes"], help="default: all three")
     p.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, as seed=1")
-    p.add_argument("--limit", type=int, help="only the first so many test faces (default: 1,000 for attributes)")
+    p.add_argument("--limit", type=int, help="only the first so many test faces (default: all; 1,000)")
     p.add_argument("--protocols", nargs="+", default=["native", "upscaled256"])
     p.add_argument("--out", type=Path, default=Path(__file__).parent.parent/"results"/"runs"/"faces")
     a = p.parse_args()

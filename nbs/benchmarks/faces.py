@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python nbs/benchmarks/faces.py --root DATA --weights FOLDER
     OMP_NUM_THREADS=1 python nbs/benchmarks/faces.py --root DATA --weights FOLDER --do train --only celeba64 \\
-        --minutes 2.5 --set model.codebooks=64
+        --set seed=1
 
 DATA/celeba64 holds the folders train and test with the faces. Every tenth of train, drawn by chance, is for validation;
 test is measured once. Three things are done for every model, and what has a result file is not done again:
@@ -12,9 +12,8 @@ weights go to FOLDER/NAME: they are not for the project. `nbs/results/faces.ipyn
 import argparse
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 import torch
-from qgvae.evaluation.baselines import classical_codec, measure_codec
+from qgvae.evaluation.baselines import at_size, classical_codec
 from qgvae.evaluation.metrics import describe, evaluate_protocols
 from qgvae.evaluation.reports import metrics_for, training_of
 from qgvae.images import psnr, to_float
@@ -47,19 +46,20 @@ def train(name, settings, minutes, root, weights):
     return found
 
 
-def test(weights, root, limit, protocols):
-    "PSNR, SSIM, LPIPS and FD-AlexNet of a model on the test faces."
+def test(weights, root, limit, few):
+    "PSNR, SSIM, LPIPS and FD-AlexNet on the test faces; of the first `few` of them as VQ-WAE measured."
     model, x = load_tokenizer(weights), faces(root, "test")[:limit]
-    measured = evaluate_protocols(model, x.split(50), protocols, metrics_for(len(x)), progress=False)
-    return dict(training=training_of(weights), **describe(model, x), measured=measured)
+    measure = lambda x, protocol, metrics: evaluate_protocols(model, x.split(50), [protocol], metrics, progress=False)
+    found = measure(x, "native", metrics_for(len(x)))
+    found["protocols"] |= measure(x[:few], "upscaled256", metrics_for(few)[:3])["protocols"]
+    return dict(training=training_of(weights), **describe(model, x), measured=found)
 
 
 def test_codec(name, root, limit):
-    "The same of a classical codec; tables are made of the training faces."
-    data = SimpleNamespace(name="celeba64", split="test", images=faces(root, "test")[:limit], of=2000,
-                           train=faces(root, "train"))
-    found = measure_codec(classical_codec(name, data.train), data, BYTES, metrics=metrics_for(len(data.images)))
-    return dict(codec=name, measured=found)
+    "The same of a classical codec, at native size; tables are made of the training faces."
+    x, train = faces(root, "test")[:limit], faces(root, "train")
+    codec = classical_codec(name, train)
+    return dict(tables_from=len(train), measured=at_size(codec, x, BYTES, metrics=metrics_for(len(x)))) | provenance()
 
 
 # -- attributes: numbers that a face image has, without anyone's labels --
@@ -207,22 +207,22 @@ if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--root", default="data", help="where the folder celeba64 lies (default: data)")
     p.add_argument("--weights", type=Path, default=Path("faces"), help="folder of the weights (default: faces)")
-    p.add_argument("--minutes", type=float, default=12, help="of processor time, each (default: 12)")
+    p.add_argument("--minutes", type=float, default=8, help="of processor time, each (default: 8)")
     p.add_argument("--only", nargs="+", default=[*NAMES, *CODECS, "pca"], help="some of the models and codecs")
     p.add_argument("--do", nargs="+", default=["train", "test", "attributes"], help="default: all three")
     p.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, as seed=1")
-    p.add_argument("--limit", type=int, help="only the first so many test faces (default: all; 1,000)")
-    p.add_argument("--protocols", nargs="+", default=["native", "upscaled256"])
+    p.add_argument("--limit", type=int, help="only the first so many test faces")
+    p.add_argument("--few", type=int, default=500, help="test faces for attributes and upscaled256 (default: 500)")
     p.add_argument("--out", type=Path, default=Path(__file__).parent.parent/"results"/"runs"/"faces")
     a = p.parse_args()
     torch.set_num_threads(1)
     for name in a.only:
         full, model = "-".join([name, *a.set]), name in NAMES
         todo = {"train": model and (lambda: train(name, a.set, a.minutes, a.root, a.weights/full)),
-                "test": (lambda: test(a.weights/full, a.root, a.limit, a.protocols)) if model else
+                "test": (lambda: test(a.weights/full, a.root, a.limit, a.few)) if model else
                         name in CODECS and (lambda: test_codec(name, a.root, a.limit)),
                 "attributes": name not in CODECS and
-                              (lambda: measure_attributes(name, a.root, a.weights/full, a.limit or 1000))}
+                              (lambda: measure_attributes(name, a.root, a.weights/full, a.few))}
         for what in a.do:
             file = a.out/f"{what}-{full}.json"
             if not todo[what] or file.exists(): continue

@@ -8,11 +8,10 @@ Writes a result file each; what has one is not measured again. `nbs/results/face
 """
 import argparse
 from pathlib import Path
-from types import SimpleNamespace
 import torch
-from qgvae.evaluation.baselines import classical_codec, measure_codec
+from qgvae.evaluation.baselines import at_size, classical_codec
 from qgvae.evaluation.reports import metrics_for, report_model
-from qgvae.records import write_result
+from qgvae.records import provenance, write_result
 from qgvae.training.datasets import load_folder, load_images
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -28,14 +27,16 @@ folder = Path(a.root)/"svhn1083"
 
 def pca():
     "The result of the linear code."
-    x, train = load_folder(folder, 32, 32), load_images("cifar10", "train", a.root)[:10_000]
-    data = SimpleNamespace(name="svhn1083", split="all", images=x[:a.limit], of=len(x), train=train)
-    return measure_codec(classical_codec("pca", train), data, a.bytes, metrics=metrics_for(len(data.images)))
+    x, train = load_folder(folder, 32, 32)[:a.limit], load_images("cifar10", "train", a.root)[:10_000]
+    found = at_size(classical_codec("pca", train), x, a.bytes, metrics=metrics_for(len(x)))
+    return dict(tables_from=dict(name="cifar10", split="train", images=len(train)), protocols=dict(native=found),
+                **provenance())
 
 
 for name in [*a.models, "pca"]:
     file = a.out/f"{Path(name).name}.json"
     if file.exists(): continue
-    found = pca() if name == "pca" else report_model(name, data=str(folder), limit=a.limit, device="cpu")
+    found = pca() if name == "pca" else report_model(name, data=str(folder), protocol="native", limit=a.limit,
+                                                              device="cpu")
     write_result(file, dict(measured=found, commit=found["commit"]))
-    print(name, {m: v["mean"] for m, v in found["protocols"]["native"].items()}, flush=True)
+    print(name, found["protocols"]["native"]["psnr"], flush=True)

@@ -243,8 +243,8 @@ recipes |= {
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c7bad75b
-_face = dict(channels=3, height=64, width=64, n_words=512, encoder_widths=(48, 96), decoder_widths=(48, 96))
-_global_face = QGVAEConfig(**_face, n_tokens=256, dim=4, downscale=0, maps=1, start="fourier")
+_face = dict(channels=3, height=64, width=64, n_words=512, encoder_widths=(32, 64), decoder_widths=(32, 64))
+_global_face = QGVAEConfig(**_face, n_tokens=256, dim=4, downscale=0, maps=1, start="fourier", codebooks=64)
 _local_face = VQVAEConfig(**_face, dim=8, patch=2, downscale=1, encoder_blocks=1, decoder_blocks=1)
 _training_faces = dict(data="celeba64", batch_size=16, commitment_weight=0.25, flip=True, reset_until=0.3)
 recipes |= {

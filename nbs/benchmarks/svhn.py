@@ -4,13 +4,16 @@
 
 DATA/svhn1083 holds the first 1,083 images of SVHN's training file. A model is the name of a shipped one or a folder of
 `qgvae train`; beside them stands the code of a PCA whose tables are made of 10,000 images of CIFAR-10, at equal bytes.
-Writes a result file each; what has one is not measured again. `nbs/results/faces.ipynb` shows the results.
+Writes a result file each, with the PSNR on the test images of the model's own data; what has a file is not measured
+again. `nbs/results/faces.ipynb` shows the results.
 """
 import argparse
+import json
 from pathlib import Path
 import torch
 from qgvae.evaluation.baselines import at_size, classical_codec
 from qgvae.evaluation.reports import metrics_for, report_model
+from qgvae.pretrained import model_folder
 from qgvae.records import provenance, write_result
 from qgvae.training.datasets import load_folder, load_images
 
@@ -33,10 +36,16 @@ def pca():
                 **provenance())
 
 
+def own_psnr(name):
+    "PSNR in dB of a model on CIFAR-10's test images, as its training has measured it."
+    return json.loads((model_folder(name)/"result.json").read_text())["results"].get("test", {}).get("psnr")
+
+
 for name in [*a.models, "pca"]:
     file = a.out/f"{Path(name).name}.json"
     if file.exists(): continue
     found = pca() if name == "pca" else report_model(name, data=str(folder), protocol="native", limit=a.limit,
                                                               device="cpu")
-    write_result(file, dict(measured=found, commit=found["commit"]))
+    own = None if name == "pca" else own_psnr(name)
+    write_result(file, dict(measured=found, own_psnr=own, commit=found["commit"]))
     print(name, found["protocols"]["native"]["psnr"], flush=True)

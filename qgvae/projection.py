@@ -55,7 +55,8 @@ def start_functions(start: str, # 'local' or 'fourier'
         pixels = torch.eye(P)[z_order(*size)] # (P, P), in the order of the curve
         return pixels[torch.arange(heads * dim) % P].view(heads, dim, P)
     if start == "fourier":
-        which = torch.arange(heads)[:, None] + heads * torch.arange(dim)
+        full = min(heads, max(1, P // dim)) # so many heads read all functions
+        which = torch.arange(heads)[:, None] % full + full * torch.arange(dim)
         return cosines(*size)[which % P]
     raise ValueError(f"start must be 'local', 'fourier' or 'random', got {start!r}")
 

@@ -10,7 +10,11 @@ const lab = document.getElementById("lab"), still = matchMedia("(prefers-reduced
 // ---- the model
 
 const bytes = async name => new Uint8Array(await (await fetch(here + name)).arrayBuffer());
-const part = async name => ort.InferenceSession.create(await bytes(name));
+// the runtime lies packed, a quarter of its size; a server may have said so, then the browser has unpacked it
+const unpacked = async name => {
+  const data = await bytes(name), packed = data[0] === 0x1f && data[1] === 0x8b;
+  return packed ? new Response(new Blob([data]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer() : data.buffer;
+};
 const longs = (rows, k) => new ort.Tensor("int64", BigInt64Array.from(rows.flatMap(r => r.slice(0, k)), BigInt), [rows.length, k]);
 let data, decoder, encoder, queue = Promise.resolve();
 
@@ -279,16 +283,17 @@ function asDigit(rgba) {
 // ---- start: the decoder alone is needed for the first picture
 
 async function start() {
-  const model = part("decoder.onnx");
+  const runtime = unpacked("ort/ort-wasm-simd-threaded.wasm.gz"), model = bytes("decoder.onnx");
   data = await (await fetch(here + "lab.json")).json();
   controls();
   Object.assign(now, {image: data.images[3], own: data.codes[3], tokens: [...data.codes[3]]});
   showTokens();
-  decoder = await model;
+  ort.env.wasm.wasmBinary = await runtime;
+  decoder = await ort.InferenceSession.create(await model);
   await choose(3);
   $("status").textContent = "";
   lab.dataset.ready = "true";
-  encoder = part("encoder.onnx");
+  encoder = bytes("encoder.onnx").then(o => ort.InferenceSession.create(o));
   drawingPad();
   const dark = new MutationObserver(() => draw());           // the theme was switched
   for (const o of [document.body, document.documentElement]) dark.observe(o, {attributes: true, attributeFilter: ["class"]});

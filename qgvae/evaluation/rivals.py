@@ -7,6 +7,7 @@ __all__ = ['library_quantizers', 'quantizers', 'recipes', 'LibraryQuantizer', 'E
            'fsq_levels', 'FSQQuantizer']
 
 # %% ../../nbs/evaluation/25_rivals.ipynb #878098c1
+import dataclasses
 import warnings
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from torch import nn
 from ..model import VQVAEConfig
 from ..quantize import Quantized, _check_vectors, quantizers
 from ..records import need
-from ..training.recipes import TokenizerRecipe, recipes
+from ..training.recipes import recipes
 
 # %% ../../nbs/evaluation/25_rivals.ipynb #8f65246c
 def _library():
@@ -170,9 +171,10 @@ quantizers |= library_quantizers
 # %% ../../nbs/evaluation/25_rivals.ipynb #920f3297
 def _rival_recipes():
     unplaced = dict(codebook_start=0, reset_every=0)                  # words that cannot be put anywhere
-    return {"digits-vqvae-ema": TokenizerRecipe(VQVAEConfig(quantizer="ema")),
-            "digits-vqvae-cosine": TokenizerRecipe(VQVAEConfig(quantizer="cosine")),
-            "digits-vqvae-simvq": TokenizerRecipe(VQVAEConfig(quantizer="simvq"), **unplaced),
-            "digits-vqvae-fsq": TokenizerRecipe(VQVAEConfig(quantizer="fsq", n_words=36, dim=3), **unplaced)}
+    def rival(config, **changes): return dataclasses.replace(recipes["digits-vqvae"], model=config, **changes)
+    return {"digits-vqvae-ema": rival(VQVAEConfig(quantizer="ema")),
+            "digits-vqvae-cosine": rival(VQVAEConfig(quantizer="cosine")),
+            "digits-vqvae-simvq": rival(VQVAEConfig(quantizer="simvq"), **unplaced),
+            "digits-vqvae-fsq": rival(VQVAEConfig(quantizer="fsq", n_words=36, dim=3), **unplaced)}
 
 recipes |= _rival_recipes()

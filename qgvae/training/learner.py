@@ -10,6 +10,7 @@ import json
 import time
 from functools import partial
 import torch
+import torch.distributed as dist
 from torch import nn
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
@@ -54,8 +55,11 @@ def reconstruction(self: TokenizerLoss,
     "The mean squared error, a scalar."
     mse = (y - x).square().flatten(1).mean(1)                                   # (B,)
     if self.error == "mse": return mse.mean()
-    log = (mse + 1e-5).log().mean()
-    return mse.mean().detach() * (1 + log - log.detach())
+    log, scale = (mse + 1e-5).log().mean(), mse.mean().detach()
+    if mse.requires_grad and processes()[1] > 1:                                # of the whole batch
+        dist.all_reduce(scale)
+        scale = scale / processes()[1]
+    return scale * (1 + log - log.detach())
 
 # %% ../../nbs/training/16_learner.ipynb #fd335a4c
 @torch.no_grad()

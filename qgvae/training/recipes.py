@@ -214,20 +214,21 @@ recipe_kinds |= {"qgvae": lambda saved: TokenizerRecipe(QGVAEConfig(**saved.pop(
                  "vqvae": lambda saved: TokenizerRecipe(VQVAEConfig(**saved.pop("model")), **saved)}
 
 # %% ../../nbs/training/15_recipes.ipynb #31227abc
+_digits = dict(commitment_weight=0.25, reset_until=0.3, error="log")
 recipes = { # {name: recipe}; a module that brings a kind of model adds its own
-    "digits": TokenizerRecipe(QGVAEConfig()),
-    "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16)),
-    "digits-ordered": TokenizerRecipe(QGVAEConfig(), ordered=0.15),
+    "digits": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits),
+    "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16, codebooks=8), **_digits),
+    "digits-ordered": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits, ordered=0.15),
     "digits-vqvae": TokenizerRecipe(VQVAEConfig()),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c35ee3d4
 recipes |= {
     "mnist": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512, codebooks=1),
-                             data="mnist", batch_size=32, commitment_weight=0.25),
-    "mnist-ordered": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512),
-                                     data="mnist", batch_size=32, ordered=0.15),
-    "mnist-vqvae": TokenizerRecipe(VQVAEConfig(n_words=3444), data="mnist", commitment_weight=0.25),
+                             data="mnist", batch_size=32, **_digits),
+    "mnist-ordered": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512, codebooks=8),
+                                     data="mnist", batch_size=32, **_digits, ordered=0.15),
+    "mnist-vqvae": TokenizerRecipe(VQVAEConfig(n_words=3444), data="mnist", **_digits),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #543dba07
@@ -235,14 +236,14 @@ _cifar = dict(channels=3, height=32, width=32, n_words=512)
 _widths = dict(encoder_widths=(64, 128), decoder_widths=(64, 128))
 _global = QGVAEConfig(**_cifar, **_widths, n_tokens=64, dim=4, downscale=0, maps=1, start="fourier")
 _local = VQVAEConfig(**_cifar, **_widths, dim=8, patch=2, downscale=1, encoder_blocks=1, decoder_blocks=1)
-_training = dict(data="cifar10", batch_size=32, commitment_weight=0.25, flip=True)
+_photos = dict(data="cifar10", batch_size=32, commitment_weight=0.25, flip=True)
 recipes |= {
-    "cifar10": TokenizerRecipe(_global, **_training, reset_until=0.3),
-    "cifar10-ordered": TokenizerRecipe(_global, **_training, reset_until=0.3, ordered=0.15),
-    "cifar10-vqvae": TokenizerRecipe(_local, **_training),
+    "cifar10": TokenizerRecipe(_global, **_photos, reset_until=0.3),
+    "cifar10-ordered": TokenizerRecipe(_global, **_photos, reset_until=0.3, ordered=0.15),
+    "cifar10-vqvae": TokenizerRecipe(_local, **_photos),
 }
 
-# %% ../../nbs/training/15_recipes.ipynb #c7bad75b
+# %% ../../nbs/training/15_recipes.ipynb #81e72e2f
 _face = dict(channels=3, height=64, width=64, n_words=512, encoder_widths=(32, 64), decoder_widths=(32, 64))
 _global_face = QGVAEConfig(**_face, n_tokens=256, dim=4, downscale=0, maps=1, start="fourier", codebooks=64)
 _local_face = VQVAEConfig(**_face, dim=8, patch=2, downscale=1, encoder_blocks=1, decoder_blocks=1)

@@ -243,7 +243,7 @@ recipes |= {
     "cifar10-vqvae": TokenizerRecipe(_local, **_photos),
 }
 
-# %% ../../nbs/training/15_recipes.ipynb #81e72e2f
+# %% ../../nbs/training/15_recipes.ipynb #5f68b1ef
 _face = dict(channels=3, height=64, width=64, n_words=512, encoder_widths=(32, 64), decoder_widths=(32, 64))
 _global_face = QGVAEConfig(**_face, n_tokens=256, dim=4, downscale=0, maps=1, start="fourier", codebooks=64)
 _local_face = VQVAEConfig(**_face, dim=8, patch=2, downscale=1, encoder_blocks=1, decoder_blocks=1)

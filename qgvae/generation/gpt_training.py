@@ -230,7 +230,11 @@ def _check_gpt_recipe(r):
         raise ValueError(f"patience must be a whole number >= 1, got {r.patience!r}")
 
 recipe_kinds["gpt"] = lambda saved: GPTRecipe(**saved)
-recipes |= {"gpt": GPTRecipe(), "digits-gpt": GPTRecipe(data="mnist")}
+recipes |= {
+    "gpt": GPTRecipe(),
+    "digits-gpt": GPTRecipe(data="mnist"),
+    "cifar10-gpt": GPTRecipe(data="cifar10", tokenizer="cifar10-v2-ordered", epochs=5),
+}
 
 # %% ../../nbs/generation/41_gpt_training.ipynb #470965d6
 @patch

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from fastcore.meta import delegates
 from PIL import Image
+from .codec import files # with it a run ends with the coder's tables # noqa: F401
 from .codec.terminal import Bar, counted, image_bytes, image_kind, may_write, say, write_file
 from .evaluation import rivals # its recipes can be trained # noqa: F401
 from .evaluation.reports import check_device, training_of

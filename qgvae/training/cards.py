@@ -79,6 +79,8 @@ def model_card(result: dict, # what `train` writes to result.json
     return "\n".join(["---", *front, "---", *body, ""])
 
 # %% ../../nbs/training/18a_cards.ipynb #0256e1ab
+_digits = ("The images are the embedded digits, a sample of MNIST (by Yann LeCun, Corinna Cortes "
+           "and Christopher J.C. Burges, CC BY-SA 3.0). ")
 _only_digits = "It knows nothing but digits: other images come out as something like digits."
 _mnist = ("The images are MNIST's (by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, "
           "CC BY-SA 3.0), 5,000 of the training set kept for validation. " + _only_digits)
@@ -92,8 +94,8 @@ _fourier = ("Its dials: all tokens read one feature map, each through a head and
             "`Codec.encode(..., effort=2)`. The name carries a version: files of this model stay readable.")
 _shared = " The minutes are those of the clock; the core had other work to do, too."
 CARD_NOTES = { # {name of a shipped model: note}; a module with another kind adds its own
-    "digits": ("The images are the embedded digits, a sample of MNIST (by Yann LeCun, Corinna Cortes "
-               "and Christopher J.C. Burges, CC BY-SA 3.0). " + _only_digits),
+    "digits": _digits + _only_digits,
+    "digits-v2": _digits + _only_digits + " The name carries a version: files of this model stay readable.",
     "mnist": _mnist,
     "mnist-ordered": _mnist,
     "cifar10": _cifar10,

@@ -243,6 +243,17 @@ recipes |= {
     "cifar10-vqvae": TokenizerRecipe(_local, **_photos),
 }
 
+# %% ../../nbs/training/15_recipes.ipynb #5f68b1ef
+_face = dict(channels=3, height=64, width=64, n_words=512, encoder_widths=(32, 64), decoder_widths=(32, 64))
+_global_face = QGVAEConfig(**_face, n_tokens=256, dim=4, downscale=0, maps=1, start="fourier", codebooks=64)
+_local_face = VQVAEConfig(**_face, dim=8, patch=2, downscale=1, encoder_blocks=1, decoder_blocks=1)
+_training_faces = dict(data="celeba64", batch_size=16, commitment_weight=0.25, flip=True, reset_until=0.3)
+recipes |= {
+    "celeba64": TokenizerRecipe(_global_face, **_training_faces),
+    "celeba64-ordered": TokenizerRecipe(_global_face, **_training_faces, ordered=0.15),
+    "celeba64-vqvae": TokenizerRecipe(_local_face, **_training_faces),
+}
+
 # %% ../../nbs/training/15_recipes.ipynb #a920af74
 _paper_model = dict(patch=1, condition=True, start="random", dim=64, n_words=512)
 _paper_small = _paper_model | dict(n_tokens=64, downscale=0,

@@ -135,7 +135,8 @@ def write():
 recipe = dataclasses.replace(recipes[a.recipe], tokenizer=a.tokenizer, epochs=a.points, patience=a.points, seed=a.seed)
 learn = make_learner(recipe, train, valid[:250], precision=a.precision, length=a.batches // a.points)
 where = provenance(learn.dls.train.device)
-curve |= dict(transformer=json.loads(recipe.to_json()), parameters=sum(q.numel() for q in learn.model.parameters()),
+told = json.loads(recipe.to_json()) | dict(tokenizer=Path(a.tokenizer).name)    # no path of this machine
+curve |= dict(transformer=told, parameters=sum(q.numel() for q in learn.model.parameters()),
               precision=learn.precision, sampling=dict(temperature=1., seed=0), images=len(train),
               sha256=recipe.data_id(train)[:16], device=where["device"], commit=where["commit"], date=where["date"])
 learn.add_cb(Measure())

@@ -30,6 +30,8 @@ levers = { # {name: (recipe, settings of all of its kind, what is changed)}; the
     "codebooks8": ("cifar10", fourier, ["reset_until=0.3", "model.codebooks=8"]),
     "maps64-local": ("cifar10", fourier, ["reset_until=0.3", "model.maps=None", "model.start=local"]),
     "maps4-8x8": ("cifar10", fourier, ["reset_until=0.3", "model.maps=4", "model.downscale=1"]),
+    "dim8": ("cifar10", fourier, ["reset_until=0.3", "model.dim=8", "model.maps=2"]),
+    "start15": ("cifar10", fourier, ["reset_until=0.3", "codebook_start=0.15"]),
     "dim2": ("cifar10", fourier, ["reset_until=0.3", "model.dim=2"]),
     "maps64": ("cifar10", fourier, ["reset_until=0.3", "model.maps=None"]),
     "reset40": ("cifar10", fourier, ["reset_until=0.4"]),

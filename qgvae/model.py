@@ -186,6 +186,7 @@ class Reconstruction(NamedTuple):
     q: torch.Tensor # (B, N, D) float, codewords with straight-through gradients
     codebook_loss: torch.Tensor # scalar
     commitment_loss: torch.Tensor # scalar
+    whole: torch.Tensor | None = None # (B,) bool: images that kept all of their tokens; None: all did
 
 # %% ../nbs/method/07_model.ipynb #50470145
 @patch
@@ -207,8 +208,9 @@ def forward(self: Tokenizer,
     z = self.embed(x)                                                        # (B, N, D)
     q, tokens, codebook_loss, commitment_loss = z, None, z.new_zeros(()), z.new_zeros(())
     if quantize: q, tokens, codebook_loss, commitment_loss = self.quantizer(z)
-    y = self.render(q if keep is None else keep_prefix(q, keep))
-    return Reconstruction(y, tokens, q, codebook_loss, commitment_loss)
+    if keep is None: return Reconstruction(self.render(q), tokens, q, codebook_loss, commitment_loss)
+    whole = torch.as_tensor(keep, device=x.device).expand(len(x)) >= self.config.n_tokens
+    return Reconstruction(self.render(keep_prefix(q, keep)), tokens, q, codebook_loss, commitment_loss, whole)
 
 # %% ../nbs/method/07_model.ipynb #86a2bbb3
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Reconstructions of the first test images by shipped models, as a picture for the README.
 
-    python nbs/benchmarks/pictures.py cifar10 --model cifar10-v2 --effort 2 --root DATA
+    python nbs/benchmarks/pictures.py cifar10 --model cifar10-v3 --ordered cifar10-v2-ordered --effort 2 --root DATA
 
 The unordered model with all its tokens, as its encoder and then as a search finds them, and the ordered one with fewer
 and fewer. Writes nbs/images/NAME.png.

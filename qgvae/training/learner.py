@@ -43,7 +43,7 @@ class TokenizerLoss(nn.Module):
     def forward(self,
                 pred, # `Reconstruction`
                 target): # (B, C, H, W) float in [0, 1]
-        error = self.reconstruction(cropped(pred.images, self.crop), cropped(target, self.crop))
+        error = self.reconstruction(cropped(pred.images, self.crop), cropped(target, self.crop), pred.whole)
         a, b = self.codebook_weight, self.commitment_weight
         return error + a * pred.codebook_loss + b * pred.commitment_loss
 
@@ -51,15 +51,16 @@ class TokenizerLoss(nn.Module):
 @patch
 def reconstruction(self: TokenizerLoss,
                    y, # (B, C, H, W) float
-                   x): # (B, C, H, W) float in [0, 1]
+                   x, # (B, C, H, W) float in [0, 1]
+                   whole=None): # (B,) bool: images that kept all of their tokens; None: all did
     "The mean squared error, a scalar."
     mse = (y - x).square().flatten(1).mean(1)                                   # (B,)
     if self.error == "mse": return mse.mean()
-    log, scale = (mse + 1e-5).log().mean(), mse.mean().detach()
-    if mse.requires_grad and processes()[1] > 1:                                # of the whole batch
-        dist.all_reduce(scale)
-        scale = scale / processes()[1]
-    return scale * (1 + log - log.detach())
+    if whole is None: whole = torch.ones_like(mse, dtype=torch.bool)
+    total = torch.stack([mse[whole].sum(), whole.sum()]).detach()
+    if mse.requires_grad and processes()[1] > 1: dist.all_reduce(total)         # of the whole batch
+    scale, log = total[0] / total[1].clamp(min=1), (mse + 1e-5).log()
+    return torch.where(whole, scale * (1 + log - log.detach()), mse).mean()
 
 # %% ../../nbs/training/16_learner.ipynb #fd335a4c
 @torch.no_grad()

@@ -160,7 +160,7 @@ def classical(name, root, limit):
     "Linear codes at the bytes of `SIZES`, and image formats from the smallest files on, until these are larger."
     start, data, sizes = time.process_time(), CodecData(name, "test", root, limit), SIZES[name]
     metrics = [m for m in metrics_for(len(data.images)) if not isinstance(m, Frechet)]
-    steps, linear, formats = [round(8 * 2**(-i / 4), 3) for i in range(21)], [], []
+    steps, linear, formats = [round(4.757 * 2**(-i / 8), 3) for i in range(30)], [], []
     for codec in (classical_codec(c, data.train) for c in ("pca", "dct")):
         linear += [at_size(codec, data.images, size, settings=steps, metrics=metrics) for size in sizes]
     for codec in map(classical_codec, ("webp", "avif", "jpeg")):

@@ -26,6 +26,7 @@ from qgvae.images import psnr, to_float
 from qgvae.model import Tokenizer
 from qgvae.pretrained import write_model
 from qgvae.records import provenance, write_result
+from qgvae.training.datasets import images_id
 from qgvae.training.learner import fit, make_learner, report
 from qgvae.training.recipes import recipes
 
@@ -67,7 +68,9 @@ RUNS = { # {name: recipe}; the number is that of the tokens of 9 bits that all w
 }
 RUNS |= { # of digits; the number is that of bytes, as the tokens of QG-VAE have 8 bits
     "digits-qgvae-8": digits("digits", "model.n_tokens=8"),
+    "digits-vqvae-8": grains(framed("model.n_words=256"), fold=2, refined=2), # all of the 1x2 regions: a grid of 2x4
     "digits-qgvae-16": digits("digits", "model.n_tokens=16"),
+    "digits-vqvae-16": framed("model.n_words=256"), # a grid of 4x4
     "digits-qgvae-32": digits("digits"),
     "digits-vqvae-32": digits("digits-vqvae"), # a grid of 7x7
 }
@@ -81,9 +84,9 @@ TRIALS = { # {name: recipe}
     "digits-vqvae-16-grid7": digits("digits-vqvae", "model.n_words=6"), # the recipe's 7x7
     "digits-vqvae-16-patch7": patch7("model.n_words=256"),
     "digits-vqvae-16-framed": framed("model.n_words=256"),
-    "digits-vqvae-8-framed": framed("model.n_words=16"),
-    "digits-vqvae-8-framed-4x2": grains(framed("model.n_words=256"), fold=2, refined=2),
-    "digits-vqvae-8-patch7-4x2": grains(patch7("model.n_words=256"), fold=2, refined=2),
+    "digits-vqvae-8-framed": grains(framed("model.n_words=256"), fold=2, refined=2),
+    "digits-vqvae-8-framed-4x4": framed("model.n_words=16"),
+    "digits-vqvae-8-patch7": grains(patch7("model.n_words=256"), fold=2, refined=2),
 }
 SIZES = dict(cifar10=(18, 36), digits=(8, 16, 32)) # bytes
 
@@ -148,10 +151,14 @@ def tested(model, recipe, images, few):
 def train(recipe, seed, minutes, root, limit):
     "(model, the report of its training)."
     recipe = recipe.override(f"seed={seed}")
-    splits = {split: frame(recipe.load(split, root)[:limit], recipe) for split in ("train", "valid")}
+    plain = {split: recipe.load(split, root)[:limit] for split in ("train", "valid")}
+    splits = {split: frame(images, recipe) for split, images in plain.items()}
     learn = make_learner(recipe, splits["train"], splits["valid"][:500], minutes, precision="bf16", device="cpu")
     with learn.no_bar(), learn.no_logging(): fit(learn)
     told = report(learn, train=splits["train"][:1000], valid=splits["valid"])
+    if recipe.loss_crop: # frames are no part of the data
+        parts = {"trained on": plain["train"], "train": plain["train"][:1000], "valid": plain["valid"]}
+        told["data"] = {k: dict(images=len(v), sha256=images_id(v)[:16]) for k, v in parts.items()}
     name = recipe.data + "-vqvae" * (told["recipe"]["kind"] != "qgvae")
     return learn.model.eval(), dict(name=name, changed=[f"seed={seed}"], **told)
 

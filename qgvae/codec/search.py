@@ -51,9 +51,9 @@ class Goal:
 # %% ../../nbs/codec/32_search.ipynb #4af1a183
 def bf16_pays(model: Tokenizer):
     "Whether the search for tokens of this model had better decode in bf16."
-    kind = model.quantizer.codebook.device.type
+    kind, cpu = model.quantizer.codebook.device.type, torch.cpu
     if kind == "cuda": native = torch.cuda.is_bf16_supported()
-    else: native = kind == "cpu" and torch.cpu._is_amx_tile_supported()
+    else: native = kind == "cpu" and (cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())
     return native and max(model.config.decoder_widths) >= 128
 
 # %% ../../nbs/codec/32_search.ipynb #2b39ae56

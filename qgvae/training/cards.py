@@ -15,21 +15,25 @@ from .recipes import Recipe, TokenizerRecipe, recipes
 
 # %% ../../nbs/training/18a_cards.ipynb #54f36959
 def _by_recipe(result):
-    "By which recipe a model was trained, in words."
-    name, changed = result["name"], [c for c in result["changed"] if not c.startswith("images=")]
-    if name not in recipes: return ""
-    try: same = recipes[name].override(*changed) == Recipe.from_json(json.dumps(result["recipe"]))
+    "(by which recipe a model was trained, in words; the settings that differ from it)."
+    name, changed = result["name"], result["changed"]
+    settings = [c for c in changed if not c.startswith("images=")]
+    if name not in recipes: return "", changed
+    try: same = recipes[name].override(*settings) == Recipe.from_json(json.dumps(result["recipe"]))
     except ValueError: same = False
-    return f"by the recipe `{name}` " + ("" if same else f"as of commit {result['commit']} ")
+    if not same: return f"by the recipe `{name}` as of commit {result['commit']} ", changed
+    taken_over = [c for c in settings if recipes[name].override(c) == recipes[name]]
+    return f"by the recipe `{name}` ", [c for c in changed if c not in taken_over]
 
 # %% ../../nbs/training/18a_cards.ipynb #f24e1a2a
 def how_trained(result: dict): # what `train` writes to result.json
     "The recipe, the data, the time and the machine, in a sentence for a card."
-    changed = ", ".join(f"`{c}`" for c in result["changed"])
+    by, changed = _by_recipe(result)
+    changed = ", ".join(f"`{c}`" for c in changed)
     changed = f"; settings that differ from the recipe: {changed}" * bool(changed)
     images, data = result["data"]["trained on"]["images"], result["recipe"]["data"]
     minutes = f"{result['seconds'] / 60:.1f} minutes"
-    return (f"Trained {_by_recipe(result)}on {images:,} images of `{data}` in {minutes} "
+    return (f"Trained {by}on {images:,} images of `{data}` in {minutes} "
             f"({result['device']}, {result['precision']}){changed}.")
 
 # %% ../../nbs/training/18a_cards.ipynb #7cab95a4
@@ -88,15 +92,18 @@ _cifar10_images = ("The images are CIFAR-10's (collected by Alex Krizhevsky, Vin
                    "a twelfth of the training set kept for validation. ")
 _cifar10 = _cifar10_images + ("One core of a CPU trained it, for want of a GPU: a model trained on one will take its "
                               "place, and then files that this one has made need this version of the package.")
+_versioned = " The name carries a version: files of this model stay readable."
 _fourier = ("Its dials: all tokens read one feature map, each through a head and a codebook of its own, and they began "
             "as the cosines of a Fourier transform (`maps=1`, `start='fourier'`). One core of a CPU trained it; the "
             "minutes are those of its processor time. Searched tokens decode better than the encoder's: "
-            "`Codec.encode(..., effort=2)`. The name carries a version: files of this model stay readable.")
+            "`Codec.encode(..., effort=2)`." + _versioned)
 _shared = " The minutes are those of the clock; the core had other work to do, too."
 CARD_NOTES = { # {name of a shipped model: note}; a module with another kind adds its own
     "digits": _digits + _only_digits,
-    "digits-v2": _digits + _only_digits + " The name carries a version: files of this model stay readable.",
+    "digits-v2": _digits + _only_digits + _versioned,
     "mnist": _mnist,
+    "mnist-v2": (_mnist + " Its tokens read one feature map, each through a head of its own, and began as the cosines "
+                 "of a Fourier transform (`maps=1`, `start='fourier'`); eight share a codebook." + _versioned),
     "mnist-ordered": _mnist,
     "cifar10": _cifar10,
     "cifar10-ordered": _cifar10 + _shared,

@@ -223,11 +223,10 @@ recipes = { # {name: recipe}; a module that brings a kind of model adds its own
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c35ee3d4
+_mnist = QGVAEConfig(n_tokens=64, n_words=512, codebooks=8, maps=1, downscale=0, start="fourier")
 recipes |= {
-    "mnist": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512, codebooks=1),
-                             data="mnist", batch_size=32, **_digits),
-    "mnist-ordered": TokenizerRecipe(QGVAEConfig(n_tokens=64, n_words=512, codebooks=8),
-                                     data="mnist", batch_size=32, **_digits, ordered=0.15),
+    "mnist": TokenizerRecipe(_mnist, data="mnist", batch_size=32, **_digits),
+    "mnist-ordered": TokenizerRecipe(_mnist, data="mnist", batch_size=32, **_digits, ordered=0.15),
     "mnist-vqvae": TokenizerRecipe(VQVAEConfig(n_words=3444), data="mnist", **_digits),
 }
 

@@ -6,7 +6,7 @@ Writes nbs/results/runs/benchmarks/codec_rates.json:
 
 and with other models on other images another file:
 
-    python nbs/benchmarks/codec_rates.py --data cifar10 --models cifar10-v2 cifar10-ordered \\
+    python nbs/benchmarks/codec_rates.py --data cifar10 --models cifar10-v2 cifar10-v2-ordered \\
         --out nbs/results/runs/benchmarks/codec_rates_cifar10.json --root data
 
 The images are a data set's official test set (in --root, as torchvision lays it out), MNIST's unless

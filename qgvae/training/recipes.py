@@ -214,16 +214,17 @@ recipe_kinds |= {"qgvae": lambda saved: TokenizerRecipe(QGVAEConfig(**saved.pop(
                  "vqvae": lambda saved: TokenizerRecipe(VQVAEConfig(**saved.pop("model")), **saved)}
 
 # %% ../../nbs/training/15_recipes.ipynb #31227abc
+_one_map = dict(maps=1, downscale=0, start="fourier", codebooks=8)
 _digits = dict(commitment_weight=0.25, reset_until=0.3, error="log")
 recipes = { # {name: recipe}; a module that brings a kind of model adds its own
-    "digits": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits),
-    "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16, codebooks=8), **_digits),
-    "digits-ordered": TokenizerRecipe(QGVAEConfig(codebooks=8), **_digits, ordered=0.15),
+    "digits": TokenizerRecipe(QGVAEConfig(**_one_map), **_digits),
+    "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16, **_one_map), **_digits),
+    "digits-ordered": TokenizerRecipe(QGVAEConfig(**_one_map), **_digits, ordered=0.15),
     "digits-vqvae": TokenizerRecipe(VQVAEConfig()),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c35ee3d4
-_mnist = QGVAEConfig(n_tokens=64, n_words=512, codebooks=8, maps=1, downscale=0, start="fourier")
+_mnist = QGVAEConfig(n_tokens=64, n_words=512, **_one_map)
 recipes |= {
     "mnist": TokenizerRecipe(_mnist, data="mnist", batch_size=32, **_digits),
     "mnist-ordered": TokenizerRecipe(_mnist, data="mnist", batch_size=32, **_digits, ordered=0.15),

@@ -97,17 +97,20 @@ _fourier = ("Its dials: all tokens read one feature map, each through a head and
             "as the cosines of a Fourier transform (`maps=1`, `start='fourier'`). One core of a CPU trained it; the "
             "minutes are those of its processor time. Searched tokens decode better than the encoder's: "
             "`Codec.encode(..., effort=2)`." + _versioned)
+_one_map = (" Its tokens read one feature map, each through a head of its own, and began as the cosines of a Fourier "
+            "transform (`maps=1`, `start='fourier'`); eight codebooks serve all of them." + _versioned)
 _shared = " The minutes are those of the clock; the core had other work to do, too."
 CARD_NOTES = { # {name of a shipped model: note}; a module with another kind adds its own
     "digits": _digits + _only_digits,
     "digits-v2": _digits + _only_digits + _versioned,
+    "digits-v3": _digits + _only_digits + _one_map,
     "mnist": _mnist,
-    "mnist-v2": (_mnist + " Its tokens read one feature map, each through a head of its own, and began as the cosines "
-                 "of a Fourier transform (`maps=1`, `start='fourier'`); eight share a codebook." + _versioned),
+    "mnist-v2": _mnist + _one_map,
     "mnist-ordered": _mnist,
     "cifar10": _cifar10,
     "cifar10-ordered": _cifar10 + _shared,
     "cifar10-v2": _cifar10_images + _fourier,
+    "cifar10-v3": _cifar10_images + _fourier,
     "cifar10-v2-ordered": (_cifar10_images + "Photos of any size are made of it in tiles: "
                            "`qgvae encode --tiles`. " + _fourier),
 }

@@ -105,7 +105,7 @@ def bits(self: TokenizerConfig):
 # %% ../nbs/method/07_model.ipynb #738822ad
 @dataclass(frozen=True)
 class QGVAEConfig(TokenizerConfig):
-    "Config of a `QGVAE`; the defaults are the demo's: 32 tokens of 8 bits for a 28x28 digit."
+    "Config of a `QGVAE`; the defaults: 32 tokens of 8 bits for a 28x28 digit, each with a map of its own."
     n_tokens: int = 32 # N, number of tokens
     maps: int | None = None # M, feature maps, each read by N/maps tokens; None: one per token
     heads: int | None = None # H, affine layers, each for N/heads tokens; None: one per token

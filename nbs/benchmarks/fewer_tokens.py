@@ -81,6 +81,8 @@ TRIALS = { # {name: recipe}
     "qgvae-32-map16-dim8": more("model.downscale=0", "model.dim=8"),
     "vqvae-16-dim8": grid(),
     "vqvae-16-dim16": grid("model.dim=16"),
+    **{f"digits-qgvae-{n}-dim{d}": digits("digits", f"model.n_tokens={n}", f"model.dim={d}")
+       for n, d in ((8, 2), (8, 4), (8, 8), (16, 2), (16, 4))},
     "digits-vqvae-16-grid7": digits("digits-vqvae", "model.n_words=6"), # the recipe's 7x7
     "digits-vqvae-16-patch7": patch7("model.n_words=256"),
     "digits-vqvae-16-framed": framed("model.n_words=256"),

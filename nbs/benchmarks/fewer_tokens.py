@@ -32,6 +32,7 @@ from qgvae.training.recipes import recipes
 
 def sides(what, values): return [f"model.{side}coder_{what}={values}" for side in ("en", "de")]
 def widths(*w): return sides("widths", w)
+levers = "commitment_weight=0.25", "reset_until=0.3", "error=log" # those of the recipe `digits`
 shared = "clock=processor", "reset_until=0.3", *widths(48, 96, 96)
 
 
@@ -86,6 +87,9 @@ TRIALS = { # {name: recipe}
     "digits-vqvae-16-grid7": digits("digits-vqvae", "model.n_words=6"), # the recipe's 7x7
     "digits-vqvae-16-patch7": patch7("model.n_words=256"),
     "digits-vqvae-16-framed": framed("model.n_words=256"),
+    "digits-vqvae-16-framed-levers": framed("model.n_words=256", *levers),
+    "digits-vqvae-32-grid7": digits("digits-vqvae"),
+    "digits-vqvae-32-grid7-levers": digits("digits-vqvae", *levers),
     "digits-vqvae-8-framed": grains(framed("model.n_words=256"), fold=2, refined=2),
     "digits-vqvae-8-framed-4x4": framed("model.n_words=16"),
     "digits-vqvae-8-patch7": grains(patch7("model.n_words=256"), fold=2, refined=2),

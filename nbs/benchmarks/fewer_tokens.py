@@ -71,7 +71,7 @@ RUNS |= { # of digits; the number is that of bytes, as the tokens of QG-VAE have
     "digits-qgvae-8": digits("digits", "model.n_tokens=8"),
     "digits-vqvae-8": grains(framed("model.n_words=256"), fold=2, refined=2), # all of the 1x2 regions: a grid of 2x4
     "digits-qgvae-16": digits("digits", "model.n_tokens=16"),
-    "digits-vqvae-16": framed("model.n_words=256"), # a grid of 4x4
+    "digits-vqvae-16": framed("model.n_words=256", *levers), # a grid of 4x4
     "digits-qgvae-32": digits("digits"),
     "digits-vqvae-32": digits("digits-vqvae"), # a grid of 7x7
 }
@@ -91,6 +91,7 @@ TRIALS = { # {name: recipe}
     "digits-vqvae-32-grid7": digits("digits-vqvae"),
     "digits-vqvae-32-grid7-levers": digits("digits-vqvae", *levers),
     "digits-vqvae-8-framed": grains(framed("model.n_words=256"), fold=2, refined=2),
+    "digits-vqvae-8-framed-levers": grains(framed("model.n_words=256", *levers), fold=2, refined=2),
     "digits-vqvae-8-framed-4x4": framed("model.n_words=16"),
     "digits-vqvae-8-patch7": grains(patch7("model.n_words=256"), fold=2, refined=2),
 }

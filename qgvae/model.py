@@ -34,6 +34,7 @@ class TokenizerConfig:
     decoder_widths: tuple = (32, 64) # channels of the decoder's levels
     encoder_blocks: int | tuple = 1 # residual blocks per level and side
     decoder_blocks: int | tuple = 1 # residual blocks per level and side
+    encoder_up_blocks: bool = True # blocks also on the encoder's way up to the maps
     norm: bool = True # group norm in the blocks
     condition: bool = False # feed input and position to every block
     ordered: bool = False # trained with dropped tails: the first tokens alone make a coarser image
@@ -134,7 +135,8 @@ class Tokenizer(nn.Module):
         c = self.config = config
         pixels, maps, f = c.channels * c.patch**2, map_channels, c.downscale
         options = dict(norm=c.norm, condition=c.condition)
-        self.encoder = UNet(pixels, maps, c.encoder_widths, c.encoder_blocks, out_level=f, **options)
+        self.encoder = UNet(pixels, maps, c.encoder_widths, c.encoder_blocks, out_level=f,
+                            up_blocks=c.encoder_up_blocks, **options)
         self.decoder = UNet(maps, pixels, c.decoder_widths, c.decoder_blocks, in_level=f, **options)
         self.quantizer = BandQuantizer(c.n_tokens, c.n_words, c.dim, codebooks)
 

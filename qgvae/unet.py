@@ -91,6 +91,7 @@ class UNet(nn.Module):
                  blocks: int | tuple = 1, # residual blocks per level and side, one number or one per level
                  in_level: int = 0, # the input has 1/2^in_level of the full resolution
                  out_level: int = 0, # the output has 1/2^out_level of the full resolution
+                 up_blocks: bool = True, # residual blocks on the way up, too
                  norm: bool = True, # group norm in the blocks
                  condition: bool = False): # feed the input and its position to every block
         super().__init__()
@@ -107,7 +108,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(widths[i], widths[i+1], 2, stride=2) for i in downs)
         self.middle = stage(deepest)
         self.up = nn.ModuleList(nn.ConvTranspose2d(widths[i+1], widths[i], 2, stride=2) for i in ups)
-        self.up_blocks = nn.ModuleList(stage(i) for i in ups)
+        self.up_blocks = nn.ModuleList(stage(i) if up_blocks else nn.ModuleList() for i in ups)
         self.norm = _norm(widths[out_level], norm)
         self.out = nn.Conv2d(widths[out_level], c_out, 3, padding=1)
 

@@ -22,9 +22,12 @@ def orthogonalize(m): # (n, r, c) float
     wide = m.shape[1] <= m.shape[2]
     x = m if wide else m.mT                                       # (n, r, c) with r <= c
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)             # singular values in [0, 1]
+    one = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    a, q = x @ x.mT, one                                          # (n, r, r), (r, r)
     for _ in range(5):
-        a = x @ x.mT                                              # (n, r, r)
-        x = 3.4445 * x + (2.0315 * a @ a - 4.7750 * a) @ x
+        p = 3.4445 * one - 4.7750 * a + 2.0315 * a @ a
+        a, q = p @ a @ p, p @ q
+    x = q @ x
     return x if wide else x.mT
 
 # %% ../../nbs/training/14_optimizers.ipynb #1a07dbe3

@@ -35,6 +35,7 @@ class TokenizerConfig:
     encoder_blocks: int | tuple = 1 # residual blocks per level and side
     decoder_blocks: int | tuple = 1 # residual blocks per level and side
     encoder_up_blocks: bool = True # blocks also on the encoder's way up to the maps
+    decoder_down_blocks: bool = True # blocks also on the decoder's way down from the maps
     norm: bool = True # group norm in the blocks
     condition: bool = False # feed input and position to every block
     ordered: bool = False # trained with dropped tails: the first tokens alone make a coarser image
@@ -137,7 +138,8 @@ class Tokenizer(nn.Module):
         options = dict(norm=c.norm, condition=c.condition)
         self.encoder = UNet(pixels, maps, c.encoder_widths, c.encoder_blocks, out_level=f,
                             up_blocks=c.encoder_up_blocks, **options)
-        self.decoder = UNet(maps, pixels, c.decoder_widths, c.decoder_blocks, in_level=f, **options)
+        self.decoder = UNet(maps, pixels, c.decoder_widths, c.decoder_blocks, in_level=f,
+                            down_blocks=c.decoder_down_blocks, **options)
         self.quantizer = BandQuantizer(c.n_tokens, c.n_words, c.dim, codebooks)
 
 # %% ../nbs/method/07_model.ipynb #affbc56c

@@ -91,7 +91,8 @@ class UNet(nn.Module):
                  blocks: int | tuple = 1, # residual blocks per level and side, one number or one per level
                  in_level: int = 0, # the input has 1/2^in_level of the full resolution
                  out_level: int = 0, # the output has 1/2^out_level of the full resolution
-                 up_blocks: bool = True, # residual blocks on the way up, too
+                 down_blocks: bool = True, # residual blocks on the way down
+                 up_blocks: bool = True, # residual blocks on the way up
                  norm: bool = True, # group norm in the blocks
                  condition: bool = False): # feed the input and its position to every block
         super().__init__()
@@ -104,7 +105,7 @@ class UNet(nn.Module):
         stage = lambda i: nn.ModuleList(block(i) for _ in range(blocks[i]))
         downs, ups = range(in_level, deepest), range(deepest - 1, out_level - 1, -1)
         self.stem = nn.Conv2d(c_in, widths[in_level], 3, padding=1)
-        self.down_blocks = nn.ModuleList(stage(i) for i in downs)
+        self.down_blocks = nn.ModuleList(stage(i) if down_blocks else nn.ModuleList() for i in downs)
         self.down = nn.ModuleList(nn.Conv2d(widths[i], widths[i+1], 2, stride=2) for i in downs)
         self.middle = stage(deepest)
         self.up = nn.ModuleList(nn.ConvTranspose2d(widths[i+1], widths[i], 2, stride=2) for i in ups)

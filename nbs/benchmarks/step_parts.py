@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 taskset -c 1 python nbs/benchmarks/step_parts.py
 
 A part is run forward and backward on inputs of its own, in bf16 where the training is: the encoder's U-Net, the
-projection with its inverse, the quantiser, the decoder's U-Net, and the step of the optimiser. The three models of
---models take turns, so that a busy machine harms all alike; what counts is the median of the processor time over the
+projection with its inverse, the quantiser, the decoder's U-Net, and the step of the optimiser. The models take
+turns, so that a busy machine harms all alike; what counts is the median of the processor time over the
 rounds. The images are noise, since no part's time depends on them.
 """
 import argparse
@@ -17,8 +17,10 @@ from qgvae.training.optimizers import make_optimizer, parameter_groups
 from qgvae.training.recipes import recipes
 
 narrow = ["model.encoder_widths=(48,96)", "model.decoder_widths=(48,96)"]
+one_side = ["model.encoder_up_blocks=False", "model.decoder_down_blocks=False"]
 models = { # {title: (recipe, what is changed)}, of equal widths
     "QG-VAE, one map of 16x16": ("cifar10", narrow),
+    "QG-VAE, blocks on one side of a U-Net": ("cifar10", [*narrow, *one_side]),
     "QG-VAE, four maps of 8x8": ("cifar10", [*narrow, "model.maps=4", "model.downscale=1"]),
     "VQ-VAE, a grid of 8x8": ("cifar10-vqvae", narrow),
 }

@@ -107,6 +107,7 @@ CARD_NOTES = { # {name of a shipped model: note}; a module with another kind add
     "mnist": _mnist,
     "mnist-v2": _mnist + _one_map,
     "mnist-ordered": _mnist,
+    "mnist-v2-ordered": _mnist + _one_map,
     "cifar10": _cifar10,
     "cifar10-ordered": _cifar10 + _shared,
     "cifar10-v2": _cifar10_images + _fourier,

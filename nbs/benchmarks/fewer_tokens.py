@@ -83,11 +83,15 @@ TRIALS = { # {name: recipe}
     "vqvae-16-dim8": grid(),
     "vqvae-16-dim16": grid("model.dim=16"),
     **{f"digits-qgvae-{n}-dim{d}": digits("digits", f"model.n_tokens={n}", f"model.dim={d}")
-       for n, d in ((8, 2), (8, 4), (8, 8), (16, 2), (16, 4))},
-    **{f"digits-vqvae-16-framed-levers-dim{d}": framed("model.n_words=256", f"model.dim={d}", *levers) for d in (2, 8)},
-    **{f"digits-vqvae-32-grid7-dim{d}": digits("digits-vqvae", f"model.dim={d}") for d in (2, 8)},
+       for n, d in ((8, 1), (8, 2), (8, 3), (8, 4), (8, 8), (16, 1), (16, 2), (16, 3), (16, 4))},
+    **{f"digits-vqvae-16-framed-levers-dim{d}": framed("model.n_words=256", f"model.dim={d}", *levers)
+       for d in (1, 2, 3, 8)},
+    **{f"digits-vqvae-32-grid7-dim{d}": digits("digits-vqvae", f"model.dim={d}") for d in (1, 2, 3, 8)},
     **{f"digits-vqvae-8-framed-dim{d}": grains(framed("model.n_words=256", f"model.dim={d}"), fold=2, refined=2)
-       for d in (2, 8)},
+       for d in (1, 2, 3, 8)},
+    "digits-vqvae-16-framed-dim2": framed("model.n_words=256", "model.dim=2"),
+    "digits-vqvae-32-grid7-levers-dim2": digits("digits-vqvae", "model.dim=2", *levers),
+    "digits-vqvae-8-framed-levers-dim2": grains(framed("model.n_words=256", "model.dim=2", *levers), fold=2, refined=2),
     "digits-vqvae-16-grid7": digits("digits-vqvae", "model.n_words=6"), # the recipe's 7x7
     "digits-vqvae-16-patch7": patch7("model.n_words=256"),
     "digits-vqvae-16-framed": framed("model.n_words=256"),

@@ -90,7 +90,7 @@ TRIALS = { # {name: recipe}
     **{f"digits-vqvae-8-framed-dim{d}": grains(framed("model.n_words=256", f"model.dim={d}"), fold=2, refined=2)
        for d in (2, 8)}, # fold=2: an even number
     "digits-vqvae-16-framed-dim2": framed("model.n_words=256", "model.dim=2"),
-    "digits-vqvae-32-grid7-levers-dim2": digits("digits-vqvae", "model.dim=2", *levers),
+    **{f"digits-vqvae-32-grid7-levers-dim{d}": digits("digits-vqvae", f"model.dim={d}", *levers) for d in (1, 2)},
     "digits-vqvae-8-framed-levers-dim2": grains(framed("model.n_words=256", "model.dim=2", *levers), fold=2, refined=2),
     "digits-vqvae-16-grid7": digits("digits-vqvae", "model.n_words=6"), # the recipe's 7x7
     "digits-vqvae-16-patch7": patch7("model.n_words=256"),

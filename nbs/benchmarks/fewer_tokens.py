@@ -68,12 +68,12 @@ RUNS = { # {name: recipe}; the number is that of the tokens of 9 bits that all w
     "dual-32": grains(places, refined=5, n_words=478), # 4x4 regions
 }
 RUNS |= { # of digits; the number is that of bytes, as the tokens of QG-VAE have 8 bits
-    "digits-qgvae-8": digits("digits", "model.n_tokens=8"),
-    "digits-vqvae-8": grains(framed("model.n_words=256"), fold=2, refined=2), # all of the 1x2 regions: a grid of 2x4
+    "digits-qgvae-8": digits("digits", "model.n_tokens=8", "model.dim=3"),
+    "digits-vqvae-8": grains(framed("model.n_words=256", "model.dim=2", *levers), fold=2, refined=2), # a grid of 2x4
     "digits-qgvae-16": digits("digits", "model.n_tokens=16"),
-    "digits-vqvae-16": framed("model.n_words=256", *levers), # a grid of 4x4
+    "digits-vqvae-16": framed("model.n_words=256", "model.dim=2", *levers), # a grid of 4x4
     "digits-qgvae-32": digits("digits"),
-    "digits-vqvae-32": digits("digits-vqvae"), # a grid of 7x7
+    "digits-vqvae-32": digits("digits-vqvae", "model.dim=1", *levers), # a grid of 7x7
 }
 TRIALS = { # {name: recipe}
     "qgvae-16-map8-dim4": few("model.downscale=1", "model.dim=4"),

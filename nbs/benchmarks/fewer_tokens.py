@@ -23,12 +23,12 @@ from qgvae.evaluation.dual_grain import DualGrain, DualGrainConfig, DualGrainRec
 from qgvae.evaluation.metrics import Frechet, bootstrap, describe, evaluate_protocols
 from qgvae.evaluation.reports import metrics_for
 from qgvae.images import psnr, to_float
-from qgvae.model import Tokenizer
+from qgvae.model import Tokenizer, VQVAEConfig
 from qgvae.pretrained import write_model
 from qgvae.records import provenance, write_result
 from qgvae.training.datasets import images_id
 from qgvae.training.learner import fit, make_learner, report
-from qgvae.training.recipes import recipes
+from qgvae.training.recipes import TokenizerRecipe, recipes
 
 def sides(what, values): return [f"model.{side}coder_{what}={values}" for side in ("en", "de")]
 def widths(*w): return sides("widths", w)
@@ -52,11 +52,13 @@ places = recipe("cifar10-vqvae", "model.downscale=1") # of 4x4 pixels
 
 
 def digits(name, *settings): return recipes[name].override("clock=processor", *settings)
+def local(*settings): # the VQ-VAE with default settings
+    return TokenizerRecipe(VQVAEConfig()).override("clock=processor", *settings)
 def patch7(*settings): # a grid of 4x4 of the 28x28 pixels
-    return digits("digits-vqvae", "model.patch=7", "model.downscale=0", *widths(48, 64), *sides("blocks", 1), *settings)
+    return local("model.patch=7", "model.downscale=0", *widths(48, 64), *sides("blocks", 1), *settings)
 def framed(*settings): # one level deeper, 32x32 pixels with a black frame: again 4x4
     frame = "model.height=32", "model.width=32", "loss_crop=(2, 2, 28, 28)", "model.downscale=3"
-    return digits("digits-vqvae", *frame, *widths(16, 32, 64, 64), *sides("blocks", (0, 1, 1, 1)), *settings)
+    return local(*frame, *widths(16, 32, 64, 64), *sides("blocks", (0, 1, 1, 1)), *settings)
 
 
 RUNS = { # {name: recipe}; the number is that of the tokens of 9 bits that all with this number may cost
@@ -73,7 +75,7 @@ RUNS |= { # of digits; the number is that of bytes, as the tokens of QG-VAE have
     "digits-qgvae-16": digits("digits", "model.n_tokens=16"),
     "digits-vqvae-16": framed("model.n_words=256", "model.dim=2", *levers), # a grid of 4x4
     "digits-qgvae-32": digits("digits"),
-    "digits-vqvae-32": digits("digits-vqvae", "model.dim=1", *levers), # a grid of 7x7
+    "digits-vqvae-32": local("model.dim=1", *levers), # a grid of 7x7
 }
 TRIALS = { # {name: recipe}
     "qgvae-16-map8-dim4": few("model.downscale=1", "model.dim=4"),
@@ -86,18 +88,18 @@ TRIALS = { # {name: recipe}
        for n, d in ((8, 1), (8, 2), (8, 3), (8, 4), (8, 8), (16, 1), (16, 2), (16, 3), (16, 4))},
     **{f"digits-vqvae-16-framed-levers-dim{d}": framed("model.n_words=256", f"model.dim={d}", *levers)
        for d in (1, 2, 3, 8)},
-    **{f"digits-vqvae-32-grid7-dim{d}": digits("digits-vqvae", f"model.dim={d}") for d in (1, 2, 3, 8)},
+    **{f"digits-vqvae-32-grid7-dim{d}": local(f"model.dim={d}") for d in (1, 2, 3, 8)},
     **{f"digits-vqvae-8-framed-dim{d}": grains(framed("model.n_words=256", f"model.dim={d}"), fold=2, refined=2)
        for d in (2, 8)}, # fold=2: an even number
     "digits-vqvae-16-framed-dim2": framed("model.n_words=256", "model.dim=2"),
-    **{f"digits-vqvae-32-grid7-levers-dim{d}": digits("digits-vqvae", f"model.dim={d}", *levers) for d in (1, 2)},
+    **{f"digits-vqvae-32-grid7-levers-dim{d}": local(f"model.dim={d}", *levers) for d in (1, 2)},
     "digits-vqvae-8-framed-levers-dim2": grains(framed("model.n_words=256", "model.dim=2", *levers), fold=2, refined=2),
-    "digits-vqvae-16-grid7": digits("digits-vqvae", "model.n_words=6"), # the recipe's 7x7
+    "digits-vqvae-16-grid7": local("model.n_words=6"), # the recipe's 7x7
     "digits-vqvae-16-patch7": patch7("model.n_words=256"),
     "digits-vqvae-16-framed": framed("model.n_words=256"),
     "digits-vqvae-16-framed-levers": framed("model.n_words=256", *levers),
-    "digits-vqvae-32-grid7": digits("digits-vqvae"),
-    "digits-vqvae-32-grid7-levers": digits("digits-vqvae", *levers),
+    "digits-vqvae-32-grid7": local(),
+    "digits-vqvae-32-grid7-levers": local(*levers),
     "digits-vqvae-8-framed": grains(framed("model.n_words=256"), fold=2, refined=2),
     "digits-vqvae-8-framed-levers": grains(framed("model.n_words=256", *levers), fold=2, refined=2),
     "digits-vqvae-8-framed-4x4": framed("model.n_words=16"),

@@ -7,7 +7,6 @@ __all__ = ['library_quantizers', 'quantizers', 'recipes', 'LibraryQuantizer', 'E
            'fsq_levels', 'FSQQuantizer']
 
 # %% ../../nbs/evaluation/25_rivals.ipynb #878098c1
-import dataclasses
 import warnings
 import torch
 import torch.nn.functional as F
@@ -16,7 +15,7 @@ from torch import nn
 from ..model import VQVAEConfig
 from ..quantize import Quantized, _check_vectors, quantizers
 from ..records import need
-from ..training.recipes import recipes
+from ..training.recipes import TokenizerRecipe, recipes
 
 # %% ../../nbs/evaluation/25_rivals.ipynb #8f65246c
 def _library():
@@ -171,7 +170,7 @@ quantizers |= library_quantizers
 # %% ../../nbs/evaluation/25_rivals.ipynb #920f3297
 def _rival_recipes():
     unplaced = dict(codebook_start=0, reset_every=0)                  # words that cannot be put anywhere
-    def rival(config, **changes): return dataclasses.replace(recipes["digits-vqvae"], model=config, **changes)
+    def rival(config, **changes): return TokenizerRecipe(config, **changes)
     return {"digits-vqvae-ema": rival(VQVAEConfig(quantizer="ema")),
             "digits-vqvae-cosine": rival(VQVAEConfig(quantizer="cosine")),
             "digits-vqvae-simvq": rival(VQVAEConfig(quantizer="simvq"), **unplaced),

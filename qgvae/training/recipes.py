@@ -220,7 +220,7 @@ recipes = { # {name: recipe}; a module that brings a kind of model adds its own
     "digits": TokenizerRecipe(QGVAEConfig(**_one_map), **_digits),
     "digits-16": TokenizerRecipe(QGVAEConfig(n_tokens=16, **_one_map), **_digits),
     "digits-ordered": TokenizerRecipe(QGVAEConfig(**_one_map), **_digits, ordered=0.15),
-    "digits-vqvae": TokenizerRecipe(VQVAEConfig()),
+    "digits-vqvae": TokenizerRecipe(VQVAEConfig(dim=1), **_digits),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #c35ee3d4

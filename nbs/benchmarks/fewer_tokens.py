@@ -82,8 +82,8 @@ TRIALS = { # {name: recipe}
     "qgvae-16-map16-dim8": few("model.downscale=0", "model.dim=8"),
     "qgvae-32-map16-dim4": more("model.downscale=0", "model.dim=4"),
     "qgvae-32-map16-dim8": more("model.downscale=0", "model.dim=8"),
-    "vqvae-16-dim8": grid(),
-    "vqvae-16-dim16": grid("model.dim=16"),
+    **{f"vqvae-16-dim{d}": grid(f"model.dim={d}") for d in (2, 4, 8, 16)},
+    **{f"vqvae-32-dim{d}": grains(places.override(f"model.dim={d}"), fold=2, refined=8) for d in (2, 4, 8, 16)},
     **{f"digits-qgvae-{n}-dim{d}": digits("digits", f"model.n_tokens={n}", f"model.dim={d}")
        for n, d in ((8, 1), (8, 2), (8, 3), (8, 4), (8, 8), (16, 1), (16, 2), (16, 3), (16, 4))},
     **{f"digits-vqvae-16-framed-levers-dim{d}": framed("model.n_words=256", f"model.dim={d}", *levers)

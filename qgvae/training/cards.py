@@ -8,6 +8,7 @@ __all__ = ['CARD_NOTES', 'how_trained', 'model_card', 'shipped_card']
 # %% ../../nbs/training/18a_cards.ipynb #ea3cf211
 import json
 import math
+from operator import attrgetter
 from pathlib import Path
 from fastcore.basics import patch
 from ..pretrained import model_folder
@@ -19,10 +20,12 @@ def _by_recipe(result):
     name, changed = result["name"], result["changed"]
     settings = [c for c in changed if not c.startswith("images=")]
     if name not in recipes: return "", changed
-    try: same = recipes[name].override(*settings) == Recipe.from_json(json.dumps(result["recipe"]))
+    then = Recipe.from_json(json.dumps(result["recipe"]))
+    try: same = recipes[name].override(*settings) == then
     except ValueError: same = False
     if not same: return f"by the recipe `{name}` as of commit {result['commit']} ", changed
-    taken_over = [c for c in settings if recipes[name].override(c) == recipes[name]]
+    values = map(attrgetter, (c.partition("=")[0] for c in settings))
+    taken_over = [c for c, value in zip(settings, values) if value(then) == value(recipes[name])]
     return f"by the recipe `{name}` ", [c for c in changed if c not in taken_over]
 
 # %% ../../nbs/training/18a_cards.ipynb #f24e1a2a

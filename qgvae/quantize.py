@@ -102,6 +102,9 @@ def forward(self: BandQuantizer,
     return Quantized(q, tokens, F.mse_loss(e, z.detach()), F.mse_loss(z, e.detach()))
 
 # %% ../nbs/method/04_quantize.ipynb #191f62e3
+_at_once = 2**26 # distances that k-means holds in memory
+
+# %% ../nbs/method/04_quantize.ipynb #9e94174a
 @torch.no_grad()
 def kmeans(z, # (G, n, D) float vectors
            n_words: int, # K
@@ -114,8 +117,9 @@ def kmeans(z, # (G, n, D) float vectors
     pick = lots.argsort(1)[:, :n_words] % n # (G, K)
     e = z.gather(1, pick[..., None].expand(-1, -1, D)).clone()
     offset = torch.arange(G, device=z.device)[:, None] * n_words
+    some = max(1, _at_once // (G * n_words)) # vectors of each group
     for _ in range(steps):
-        rows = (nearest(z, e) + offset).flatten()
+        rows = (torch.cat([nearest(part, e) for part in z.split(some, 1)], 1) + offset).flatten()
         count = torch.bincount(rows, minlength=G * n_words).view(G, n_words, 1)
         total = torch.zeros(G * n_words, D, device=z.device)
         total.index_add_(0, rows, z.reshape(-1, D).float())

@@ -228,7 +228,7 @@ _mnist = QGVAEConfig(n_tokens=64, n_words=512, **_one_map)
 recipes |= {
     "mnist": TokenizerRecipe(_mnist, data="mnist", batch_size=32, **_digits),
     "mnist-ordered": TokenizerRecipe(_mnist, data="mnist", batch_size=32, **_digits, ordered=0.15),
-    "mnist-vqvae": TokenizerRecipe(VQVAEConfig(n_words=3444), data="mnist", **_digits),
+    "mnist-vqvae": TokenizerRecipe(VQVAEConfig(n_words=3444, dim=3), data="mnist", **_digits),
 }
 
 # %% ../../nbs/training/15_recipes.ipynb #543dba07

@@ -273,6 +273,9 @@ def fit(learn: Learner, # from `make_learner`
     if start >= epochs:
         raise ValueError(f"fit: all {epochs} epochs of this run are done; make a new learner")
     try: learn.fit(epochs, start_epoch=start)
+    except ValueError as e:
+        e.args = (str(e).rpartition("\n\t")[2],)                  # without fastai's words on the callback and its event
+        raise
     finally:
         for cb in learn.cbs:
             if hasattr(cb, "clean_up"): cb.clean_up()

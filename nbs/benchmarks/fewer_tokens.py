@@ -65,7 +65,7 @@ RUNS = { # {name: recipe}; the number is that of the tokens of 9 bits that all w
     "qgvae-16": few("model.downscale=1", "model.dim=4"),
     "vqvae-16": grid(),
     "dual-16": grains(places, fold=2, refined=3, n_words=280), # 2x4 regions
-    "qgvae-32": more("model.downscale=0", "model.dim=4"),
+    "qgvae-32": more("model.downscale=0", "model.dim=8"),
     "vqvae-32": grains(places, fold=2, refined=8), # all of the 2x4 regions: a grid of 4x8
     "dual-32": grains(places, refined=5, n_words=478), # 4x4 regions
 }
@@ -80,8 +80,12 @@ RUNS |= { # of digits; the number is that of bytes, as the tokens of QG-VAE have
 TRIALS = { # {name: recipe}
     "qgvae-16-map8-dim4": few("model.downscale=1", "model.dim=4"),
     "qgvae-16-map16-dim8": few("model.downscale=0", "model.dim=8"),
+    "qgvae-16-map16-dim16": few("model.downscale=0", "model.dim=16"),
+    "qgvae-16-map8-dim8": few("model.downscale=1", "model.dim=8", "model.maps=2"),
     "qgvae-32-map16-dim4": more("model.downscale=0", "model.dim=4"),
     "qgvae-32-map16-dim8": more("model.downscale=0", "model.dim=8"),
+    "qgvae-32-map16-dim16": more("model.downscale=0", "model.dim=16", "model.maps=2"),
+    "qgvae-32-map8-dim8": more("model.downscale=1", "model.dim=8", "model.maps=4"),
     **{f"vqvae-16-dim{d}": grid(f"model.dim={d}") for d in (2, 4, 8, 16)},
     **{f"vqvae-32-dim{d}": grains(places.override(f"model.dim={d}"), fold=2, refined=8) for d in (2, 4, 8, 16)},
     **{f"digits-qgvae-{n}-dim{d}": digits("digits", f"model.n_tokens={n}", f"model.dim={d}")

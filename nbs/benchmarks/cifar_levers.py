@@ -35,9 +35,7 @@ levers = { # {name: (recipe, settings of all of its kind, what is changed)}; the
     "one-side": ("cifar10", fourier, ["reset_until=0.3", "model.encoder_up_blocks=False",
                                       "model.decoder_down_blocks=False"]),
     "start15": ("cifar10", fourier, ["reset_until=0.3", "codebook_start=0.15"]),
-    "words1024": ("cifar10", fourier, ["reset_until=0.3", "model.n_tokens=57", "model.n_words=1024"]), # 570 bits
     "words4096": ("cifar10", fourier, ["reset_until=0.3", "model.n_tokens=48", "model.n_words=4096", "model.dim=5"]),
-    "words128": ("cifar10", fourier, ["reset_until=0.3", "model.n_tokens=82", "model.n_words=128", "model.dim=3"]),
     "vqvae-dim4": ("cifar10-vqvae", grid, ["reset_until=0.3", "model.dim=4"]),
     "dim2": ("cifar10", fourier, ["reset_until=0.3", "model.dim=2"]),
     "maps64": ("cifar10", fourier, ["reset_until=0.3", "model.maps=None"]),

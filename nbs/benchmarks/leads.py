@@ -1,4 +1,4 @@
-"""By how much is one model ahead of another, image by image? Measures pairs on their test split, writes one result file.
+"""By how much is one model ahead of another, image by image? Measures pairs on the test split, writes one result file.
 
     python nbs/benchmarks/leads.py --pair cifar10-v4 FOLDER/cifar10-v4-vqvae --root DATA
     python nbs/benchmarks/leads.py --pair MODEL RIVAL --pair OTHER ITS_RIVAL --root DATA --out FILE

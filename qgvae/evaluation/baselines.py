@@ -142,7 +142,7 @@ def code(self: PillowCodec,
 # %% ../../nbs/evaluation/21_baselines.ipynb #d654d33c
 class LinearCodec:
     "A linear transform, one step for all numbers, ideal entropy coding with trained tables."
-    settings = tuple(round(4 * 2**(-i / 4), 3) for i in range(25))                # the steps
+    settings = tuple(round(4 * 2**(-i / 8), 3) for i in range(49))                # the steps
 
     def __init__(self,
                  name: str, # 'pca', 'dct' or 'dft'

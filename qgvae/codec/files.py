@@ -66,17 +66,23 @@ def check_keep(tokens, # k; None: all
 # %% ../../nbs/codec/33_files.ipynb #e98f3cc1
 @patch
 @torch.no_grad()
-def images(self: Codec,
-           unpacked: Unpacked, # from `unpack`
-           tokens: int = None): # use at most so many tokens of each image
-    "(B, C, H, W) float in [0, 1]: the images of tokens that have been read."
-    c, k, device = self.config, check_keep(tokens, self.config), next(self.model.parameters()).device
-    rows = [r[:k] for r in unpacked.tokens]
+def decode_rows(self: Codec,
+                rows: list): # per image (k,) long, 0 <= k <= N
+    "(B, C, H, W) float in [0, 1], on the CPU: the images of these tokens."
+    c, device = self.config, next(self.model.parameters()).device
     if not rows: return torch.zeros(0, c.channels, c.height, c.width)
     full = torch.stack([torch.nn.functional.pad(r, (0, c.n_tokens - len(r))) for r in rows])  # (B, N)
     keep = torch.tensor([len(r) for r in rows])
     batches = zip(full.split(256), keep.split(256), strict=True)
     return torch.cat([self.render(a.to(device), b.to(device)).cpu() for a, b in batches])
+
+@patch
+def images(self: Codec,
+           unpacked: Unpacked, # from `unpack`
+           tokens: int = None): # use at most so many tokens of each image
+    "(B, C, H, W) float in [0, 1]: the images of tokens that have been read."
+    k = check_keep(tokens, self.config)
+    return self.decode_rows([r[:k] for r in unpacked.tokens])
 
 # %% ../../nbs/codec/33_files.ipynb #b61e1846
 @patch

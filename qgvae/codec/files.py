@@ -258,8 +258,8 @@ def tile_images(self: Codec,
     where = {r: i for i, r in enumerate(dict.fromkeys(map(tuple, rows)))}                         # U different ones
     full = torch.tensor([[*r, *[0] * (N - len(r))] for r in where], device=device)               # (U, N)
     keep = torch.tensor([len(r) for r in where], device=device)
-    some = [self.render(a, b) for a, b in zip(full.split(64), keep.split(64), strict=True)]
-    drawn = (torch.cat(some) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()             # (U, H, W, C)
+    some = [(self.render(a, b) * 255).round().byte() for a, b in zip(full.split(64), keep.split(64), strict=True)]
+    drawn = torch.cat(some).permute(0, 2, 3, 1).cpu().numpy()                                    # (U, H, W, C)
     return drawn[[where[tuple(r)] for r in rows]]
 
 @patch

@@ -116,13 +116,14 @@ def _call(argv):
     say = lambda text: print(f"qgvae: {text}", file=sys.stderr, flush=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        args = vars(make_parser(*argv[:1]).parse_args(argv))
-        del args["command"]
-        warnings.filterwarnings("default", message=ours)
-        warnings.showwarning = lambda message, *args, **kwargs: say(message)
-        try: return args.pop("function")(**args)
+        try:
+            args = vars(make_parser(*argv[:1]).parse_args(argv))           # it imports the command, which takes seconds
+            del args["command"]
+            warnings.filterwarnings("default", message=ours)
+            warnings.showwarning = lambda message, *args, **kwargs: say(message)
+            return args.pop("function")(**args)
         except BrokenPipeError: raise
-        except ValueError as e: status = say(e) or 2
+        except (ImportError, ValueError) as e: status = say(e) or 2
         except OSError as e: status = say(e) or 1
         except KeyboardInterrupt: status = say("interrupted") or 130
     return status

@@ -16,7 +16,7 @@ import torch
 from fastcore.meta import delegates
 from PIL import Image
 from .codec import files # with it a run ends with the coder's tables # noqa: F401
-from .codec.terminal import Bar, counted, image_bytes, image_kind, may_write, say, write_file
+from .codec.terminal import Bar, counted, image_bytes, image_kind, say, write_file
 from .evaluation import rivals # its recipes can be trained # noqa: F401
 from .evaluation.reports import check_device, training_of
 from .export import export_onnx
@@ -25,6 +25,7 @@ from .generation.gpt import TokenGPT, TokenGPTConfig
 from .generation.sampling import ImageGenerator
 from .images import tile
 from .pretrained import load_tokenizer, model_folder, shipped_models
+from .records import may_write
 from .training import runs
 from .training.callbacks import TrainingDiverged, processes
 from .training.opening import dropped_share, find_images, to_pil

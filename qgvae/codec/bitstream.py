@@ -318,9 +318,9 @@ class UnpackedTiles(NamedTuple):
     @property
     def arrived(self): return 1                          # an image, however coarse
 
-    def pixels(self, _):
-        "Of the photo."
-        return self.header.tiles.width * self.header.tiles.height
+    def pixels(self, size): # (W, H) of a tile
+        "Of the photo or of its tiles, whichever are more."
+        return self.header.tiles.pixels(size)
 
 # %% ../../nbs/codec/31_bitstream.ipynb #b3978b37
 @patch
@@ -331,4 +331,5 @@ def unpack_tiles(self: TokenCodec,
     columns, lines = h.tiles.grid(self.size)
     reader = TileReader(columns * lines, h.keep, self.tile_words(h.method))
     found, packets, whole = read_tiles(data, h.size, reader, crc24(data[:h.size], crc24(self.ids[h.method])))
-    return UnpackedTiles(h, [found.get(i, []) for i in range(columns * lines)], packets, whole)
+    none = []                                     # one for all tiles without tokens: a header can promise millions
+    return UnpackedTiles(h, [found.get(i, none) for i in range(columns * lines)], packets, whole)

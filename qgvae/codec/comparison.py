@@ -13,6 +13,7 @@ import torch
 from fastcore.meta import delegates
 from ..images import plot_style, show_grid, to_float
 from ..images import psnr as image_psnr # `psnr` is an option
+from ..records import may_write
 from ..training.opening import FITS, image_suffixes, restore_image, to_pil
 from ..training.preprocessing import original_psnr
 from .catalogue import choose_model
@@ -20,7 +21,7 @@ from .commands import Row, cautions, check_tiles, encode_files, load_group
 from .files import Codec
 from .parts import parts
 from .photo_commands import compare_photos
-from .terminal import find_inputs, may_write, say, say_left_out, write_file
+from .terminal import find_inputs, say, say_left_out, write_file
 
 # %% ../../nbs/codec/34a_comparison.ipynb #373ed4d4
 def compared(codec: Codec,

@@ -66,17 +66,23 @@ def check_keep(tokens, # k; None: all
 # %% ../../nbs/codec/33_files.ipynb #e98f3cc1
 @patch
 @torch.no_grad()
-def images(self: Codec,
-           unpacked: Unpacked, # from `unpack`
-           tokens: int = None): # use at most so many tokens of each image
-    "(B, C, H, W) float in [0, 1]: the images of tokens that have been read."
-    c, k, device = self.config, check_keep(tokens, self.config), next(self.model.parameters()).device
-    rows = [r[:k] for r in unpacked.tokens]
+def decode_rows(self: Codec,
+                rows: list): # per image (k,) long, 0 <= k <= N
+    "(B, C, H, W) float in [0, 1], on the CPU: the images of these tokens."
+    c, device = self.config, next(self.model.parameters()).device
     if not rows: return torch.zeros(0, c.channels, c.height, c.width)
     full = torch.stack([torch.nn.functional.pad(r, (0, c.n_tokens - len(r))) for r in rows])  # (B, N)
     keep = torch.tensor([len(r) for r in rows])
     batches = zip(full.split(256), keep.split(256), strict=True)
     return torch.cat([self.render(a.to(device), b.to(device)).cpu() for a, b in batches])
+
+@patch
+def images(self: Codec,
+           unpacked: Unpacked, # from `unpack`
+           tokens: int = None): # use at most so many tokens of each image
+    "(B, C, H, W) float in [0, 1]: the images of tokens that have been read."
+    k = check_keep(tokens, self.config)
+    return self.decode_rows([r[:k] for r in unpacked.tokens])
 
 # %% ../../nbs/codec/33_files.ipynb #b61e1846
 @patch
@@ -252,8 +258,8 @@ def tile_images(self: Codec,
     where = {r: i for i, r in enumerate(dict.fromkeys(map(tuple, rows)))}                         # U different ones
     full = torch.tensor([[*r, *[0] * (N - len(r))] for r in where], device=device)               # (U, N)
     keep = torch.tensor([len(r) for r in where], device=device)
-    some = [self.render(a, b) for a, b in zip(full.split(64), keep.split(64), strict=True)]
-    drawn = (torch.cat(some) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()             # (U, H, W, C)
+    some = [(self.render(a, b) * 255).round().byte() for a, b in zip(full.split(64), keep.split(64), strict=True)]
+    drawn = torch.cat(some).permute(0, 2, 3, 1).cpu().numpy()                                    # (U, H, W, C)
     return drawn[[where[tuple(r)] for r in rows]]
 
 @patch

@@ -12,8 +12,9 @@ import math
 from pathlib import Path
 from PIL import Image
 from .catalogue import is_tokenizer, shipped, token_codec
-from .files import Codec
-from .photos import SHRINKS, WORTH
+from .files import Codec, _only_one
+from .photos import SHRINKS, WORTH, open_photo
+from .search import as_effort
 from .terminal import Bar, counted, image_size, named, read_file, say, say_left_out, write_file
 from .tiling import Tiling
 from ..images import plot_style
@@ -63,7 +64,10 @@ def coded_photos(inputs: list, # of `Path`, or '-'
                  max_bytes: int | None = None, # of the file
                  effort: int = 0, # of the search
                  shrink: int | None = None): # how much smaller the canvas is; None: as is best
-    "Yields (source, `Opened`, `PhotoFile`) for each photo."
+    "Yields (source, `Opened`, `PhotoFile`) for each photo. What cannot be done for any is refused at once."
+    _only_one(None, max_bytes, psnr)
+    as_effort(effort)
+    open_photo(Image.new("L", (1, 1)), codec)                    # says so if the model is not ordered
     report, clear = tile_bar(inputs, codec, shrink)
     for o in inputs:
         try:
@@ -90,7 +94,6 @@ def encode_photos(inputs: list, # photos: of `Path`, or '-'
                   **how): # of `coded_photos`
     "`qgvae encode --tiles`: the exit status."
     codec, failed, done, target = Codec.from_pretrained(name := choose_tiler(model)), [], [], dict(zip(inputs, outs))
-    if not codec.ordered: codec.encode_photo(Image.new("L", (1, 1)))                 # says why it cannot be done
     for o, opened, f in coded_photos(inputs, codec, failed, **how):
         write_file(target[o], f.data)
         say(f"{named(o)} -> {target[o]}: {in_words(f)}")
@@ -127,20 +130,23 @@ def compared_photo(photo, # PIL image
     original, found = photo.convert(f.image.mode), {"qgvae": (len(f.data), f.psnr, f.image)}
     for kind in OTHERS:
         if kind not in Image.SAVE: continue              # this Pillow cannot write it
-        size, im = as_large(original, kind, len(f.data))
+        try: size, im = as_large(original, kind, len(f.data))
+        except (ValueError, OSError): continue           # the photo is too large for the format
         found[kind.lower()] = size, original_psnr(im, original), im
     return found
 
-# %% ../../nbs/codec/33d_photo_commands.ipynb #7c8a9993
+# %% ../../nbs/codec/33d_photo_commands.ipynb #1eac8710
 def draw_photos(rows: list): # (PIL image, `PhotoFile`, what `compared_photo` found)
     "A row per photo: as it is, in each format, and a map of the tokens of its tiles; a matplotlib figure."
-    columns = [*rows[0][2], "photo", "tokens"]
+    kinds = list(dict.fromkeys(kind for *_, found in rows for kind in found))
     with plot_style() as plt:
-        fig, axs = plt.subplots(len(rows), len(columns), figsize=(3.2 * len(columns), 2.9 * len(rows)), squeeze=False)
+        fig, axs = plt.subplots(len(rows), n := len(kinds) + 2, figsize=(3.2 * n, 2.9 * len(rows)), squeeze=False)
         for line, (photo, f, found) in zip(axs, rows, strict=True):
             line[0].imshow(photo, cmap="gray")
             line[0].set_title("photo")
-            for ax, (kind, (size, psnr, im)) in zip(line[1:], found.items()):
+            for ax, kind in zip(line[1:], kinds):
+                if kind not in found: continue
+                size, psnr, im = found[kind]
                 ax.imshow(im, cmap="gray")
                 ax.set_title(f"{kind}: {size:,} bytes, {psnr:.1f} dB")
             fig.colorbar(line[-1].imshow(f.keep, vmin=0), ax=line[-1], fraction=.046)

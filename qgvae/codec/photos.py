@@ -156,7 +156,7 @@ class PhotoFile(NamedTuple):
 @patch
 def improve(self: PhotoTiles,
             at, # (T,) int, from `chosen`
-            effort: int, # 1 to 3
+            effort, # 1 to 3, or an `Effort`
             report=lambda what, tiles, total: None): # called with 'searched' and numbers of tiles
     "Replace tokens by better ones, found by asking the decoder."
     W, H = self.codec.size
@@ -236,8 +236,9 @@ def open_photo(source, # what `open_image` takes
         raise ValueError("photos in tiles need an ordered model, one whose first tokens are a coarser image: "
                          "cifar10-v2-ordered, or one of your own from qgvae train FOLDER --ordered")
     photo = open_image(source, codec.config.channels)
-    if photo.width * photo.height > MAX_PIXELS:
-        raise ValueError(f"a photo has at most {MAX_PIXELS:,} pixels, got {photo.width}x{photo.height}")
+    if (pixels := Tiling(*photo.size).pixels(codec.size)) > MAX_PIXELS:
+        raise ValueError(f"the tiles of a photo have at most {MAX_PIXELS:,} pixels together, those of "
+                         f"{photo.width}x{photo.height} have {pixels:,}")
     a = np.asarray(photo)
     return photo, a.ndim == 3 and bool((a == a[..., :1]).all())
 
@@ -255,6 +256,7 @@ def encode_photo(self: Codec,
                  report=lambda what, tiles, total: None): # called with 'measured' or 'searched' and numbers of tiles
     "A photo of any size in one file, as a `PhotoFile`."
     _only_one(None, max_bytes, psnr)
+    effort = as_effort(effort)
     if not worth >= 0: raise ValueError(f"worth must be a squared error >= 0, got {worth!r}")
     photo, gray = open_photo(image, self)
     tries = []
@@ -265,7 +267,7 @@ def encode_photo(self: Codec,
     price = 8 * worth * math.prod(self.size) / math.prod(photo.size)         # of a byte, in squared error
     tiles, at, _, _ = min(tries, key=lambda o: _rank(*o[2:], psnr, max_bytes, price))
     if psnr is not None: at = tiles.until(photo, at, psnr)
-    if as_effort(effort) is not None: tiles.improve(at, effort, report)
+    if effort is not None: tiles.improve(at, effort, report)
     if max_bytes is not None: at = tiles.fit_in(at, max_bytes)
     return tiles.finish(photo, at)
 

@@ -7,6 +7,7 @@ __all__ = ['Tiling', 'write_tiling', 'read_tiling', 'levels', 'walk', 'symbols',
            'TileReader', 'read_tiles']
 
 # %% ../../nbs/codec/30b_tiling.ipynb #66ebab82
+import math
 from itertools import islice, pairwise
 from typing import NamedTuple
 from fastcore.basics import patch
@@ -33,6 +34,12 @@ def grid(self: Tiling,
          size: tuple): # (W, H) of a tile
     "(columns, rows)"
     return tuple(-(-a // b) for a, b in zip(self.canvas, size, strict=True))
+
+@patch
+def pixels(self: Tiling,
+           size: tuple): # (W, H) of a tile
+    "Of the photo or of all its tiles, whichever are more: the tiles of a thin photo mostly stand over."
+    return max(self.width * self.height, math.prod(self.grid(size)) * math.prod(size))
 
 # %% ../../nbs/codec/30b_tiling.ipynb #a8cfefc3
 def write_tiling(t: Tiling):

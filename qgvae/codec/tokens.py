@@ -8,20 +8,22 @@ __all__ = ['Tokens', 'tokens_bytes', 'read_tokens', 'write_tokens', 'write_image
 # %% ../../nbs/codec/34b_tokens.ipynb #8f5eec9d
 import io
 import json
+import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
+from ..records import may_write
 from ..training.opening import FITS, image_suffixes, to_pil
 from .header import read_header
-from .catalogue import choose_model, needed, shipped, token_codec, is_tokenizer
-from .commands import cautions, check_wanted, image_rows
+from .catalogue import choose_model, name_needed, shipped, token_codec, is_tokenizer
+from .commands import cautions, check_wanted, image_rows, no_order
 from .coders import BitstreamError
-from .files import Codec
-from .terminal import Bar, check_names, counted, find_inputs, image_bytes, image_kind
-from .terminal import may_write, named, read_file, say, say_left_out, write_file
+from .files import Codec, to_draw
+from .terminal import Bar, counted, find_inputs, image_bytes, image_kind
+from .terminal import named, read_file, say, say_left_out, write_file
 
 # %% ../../nbs/codec/34b_tokens.ipynb #98e2f8f0
 class Tokens(NamedTuple):
@@ -47,6 +49,7 @@ def read_tokens(path: str | Path): # .npy or .safetensors
         if Path(path).suffix.lower() == ".npy": a, meta = np.load(path, allow_pickle=False), {}
         else:
             with safe_open(path, "np") as f: a, meta = f.get_tensor("tokens"), f.metadata() or {}
+        if not isinstance(a, np.ndarray): raise ValueError("an archive of arrays")
         names = tuple(map(str, json.loads(meta.get("names", "[]"))))
     except OSError: raise
     except Exception as e: raise ValueError(f"{path}: not a file of tokens ({type(e).__name__}: {e})") from e
@@ -58,7 +61,9 @@ def read_tokens(path: str | Path): # .npy or .safetensors
 def _file_rows(codec, paths, failed):
     "Yields (name, tokens (k,) long) for the images in .qgv files."
     for o in paths:
-        try: unpacked = codec.unpack(read_file(o))
+        try:
+            unpacked = to_draw(codec.unpack(read_file(o)), "never")
+            if unpacked.header.tiles: raise BitstreamError("a photo in tiles, which have different numbers of tokens")
         except (BitstreamError, OSError) as e:
             failed.append((o, str(e)))
             continue
@@ -67,8 +72,12 @@ def _file_rows(codec, paths, failed):
 
 # %% ../../nbs/codec/34b_tokens.ipynb #354d904d
 def _model_of(images, files, given):
-    "The name of the model: given, chosen by the images, or that which the first file needs."
-    if given is None and files and (found := needed(read_header(read_file(files[0])))): return found[0].name
+    "The name of the model: given, the first of the package that a file needs, or chosen by the images."
+    why = None
+    for o in files if given is None else ():
+        try: return name_needed(read_header(read_file(o)))
+        except (BitstreamError, OSError) as e: why = why or f"{o}: {e}"
+    if why and not images: raise ValueError(why)
     return choose_model(images, given)
 
 # %% ../../nbs/codec/34b_tokens.ipynb #27f9f577
@@ -94,7 +103,7 @@ def write_tokens(inputs: list, # images and .qgv files: files, folders, patterns
     images = [o for o in inputs if o not in files]
     model = _model_of(images, files, model)
     codec, bar = Codec.from_pretrained(model), Bar(len(images), "encoded")
-    check_wanted(codec, tokens, None, None, None)
+    check_wanted(codec, tokens, None, None, None, effort)
     for r in image_rows(codec, images, failed, fit, effort, tokens=tokens):
         rows.append(r)
         bar.step(len(rows) + len(failed) - bar.done)
@@ -131,14 +140,20 @@ def _codec_of_tokens(t, path, given):
     return codec
 
 # %% ../../nbs/codec/34b_tokens.ipynb #924d4294
+def _stem(name):
+    "What is drawn of that image is called so: without folders and ending, with its number in a file behind it."
+    file, number = re.fullmatch(r"(.*?)(?:#(\d+))?", name, re.DOTALL).groups()
+    stem = Path(file.replace("\\", "/")).stem
+    if stem in ("", ".", "..") or "\0" in stem: raise ValueError(f"{name!r} cannot be the name of an image")
+    return f"{stem}-{number}" if number else stem
+
 def _image_names(t, out, suffix):
-    "A `Path` in the folder for each row: after the images if they are known, else by number."
-    stems = [Path(n).stem + (f"-{i}" if (i := n.partition("#")[2]) else "") for n in t.names]
-    digits = len(str(len(t.tokens)))
-    stems = stems or [f"{i:0{digits}}" for i in range(1, len(t.tokens) + 1)]
+    "A `Path` in the folder for each row: after the images if their names are known and differ, else by number."
+    stems, n = [_stem(name) for name in t.names], len(t.tokens)
+    if len(set(stems)) < n: stems = [f"{i:0{len(str(n))}}" for i in range(1, n + 1)]
     return [Path(out)/f"{stem}{suffix}" for stem in stems]
 
-# %% ../../nbs/codec/34b_tokens.ipynb #056f0377
+# %% ../../nbs/codec/34b_tokens.ipynb #25341696
 def write_images(source: str, # tokens: .npy or .safetensors
                  *,
                  out: str, # folder for the images
@@ -155,7 +170,6 @@ def write_images(source: str, # tokens: .npy or .safetensors
     t, suffix = read_tokens(source), "." + suffix.lstrip(".")
     image_kind(suffix)
     names, codec = _image_names(t, out, suffix), _codec_of_tokens(t, source, model)
-    check_names(t.names or names, names)
     may_write(names, force)
     if tokens is not None and tokens < 0: raise ValueError(f"--tokens must be at least 0, got {tokens}")
     kept, bar = t.tokens[:, :tokens], Bar(len(names), "drew")
@@ -164,4 +178,5 @@ def write_images(source: str, # tokens: .npy or .safetensors
         bar.step(len(targets))
     bar.clear()
     say(f"{counted(len(names))} -> {out}: {kept.shape[1]} tokens each")
+    if kept.shape[1] < codec.n_tokens and not codec.ordered: say(f"note: {no_order(Path(model or 'the model').name)}")
     return 0

@@ -20,7 +20,7 @@ from . import rivals # its quantisers can be loaded # noqa: F401
 from .baselines import CodecData, classical_codecs, measure_codec
 from .metrics import AlexNetFeatures, Frechet, describe, evaluate_protocols, protocols
 from ..pretrained import load_tokenizer, model_folder
-from ..records import write_result
+from ..records import may_write, write_result
 from ..training.datasets import IMAGE_SETS, load_folder, load_images
 
 # %% ../../nbs/evaluation/27_reports.ipynb #84afa042
@@ -79,7 +79,7 @@ def metrics_for(n: int, # images
     plain = ["psnr", "ssim"]
     if weights == "none": return plain
     try: features = AlexNetFeatures(weights)
-    except ValueError as e:
+    except (ImportError, ValueError) as e:
         if weights or os.environ.get("QGVAE_LPIPS"): raise
         warnings.warn(f"without LPIPS and FD-AlexNet. {e}", stacklevel=2)
         return plain
@@ -118,10 +118,9 @@ def report_model(model: str, # folder of the model, its name in the package, or 
 
 # %% ../../nbs/evaluation/27_reports.ipynb #5574594e
 def _measure(net, images, names, lpips, tokens, crop):
-    "`evaluate_protocols`, with a bar on a terminal; a missing package is a ValueError."
+    "`evaluate_protocols`, with a bar on a terminal."
     metrics, bar = metrics_for(len(images), lpips), sys.stdout.isatty()
-    try: return evaluate_protocols(net, images.split(100), names, metrics, keep=tokens, progress=bar, crop=crop)
-    except ImportError as e: raise ValueError(str(e)) from e
+    return evaluate_protocols(net, images.split(100), names, metrics, keep=tokens, progress=bar, crop=crop)
 
 # %% ../../nbs/evaluation/27_reports.ipynb #216a6052
 def _cell(v, places):
@@ -180,8 +179,7 @@ def evaluate_model(model: str, # its folder, name in the package or id on the hu
       qgvae eval mine --data photos -o mine.json
       qgvae eval jpeg --data mnist --size 72     the best JPEG of 72 bytes of payload
     """
-    if out and Path(out).exists() and not force:
-        raise ValueError(f"{out} exists already: give --force to overwrite it")
+    if out: may_write([out], force)
     if (model in classical_codecs) != (size is not None):
         raise ValueError(f"--size goes with one of {', '.join(classical_codecs)}; got {model} and size={size}")
     r = report_model(model, **kwargs) if size is None else _report_codec(model, size, by, **kwargs)

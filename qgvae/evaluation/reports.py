@@ -81,10 +81,10 @@ def split_for(theirs: bool, # see `trained_on`
               training: dict, # of the model, see `training_of`
               data: str, # name for `load_images`, or a folder of images
               split: str | None): # as given with --split
-    "The split to measure; a ValueError if the folder of the training has other images now."
-    if not theirs and split != "all" and _same_place(data, training.get("data")):
-        raise ValueError(f"{data} does not hold the images of the training, or others beside them, so its splits may "
-                         "mix new images with known ones: name another folder, or measure all with --split all")
+    "The split to measure; a ValueError if the folder of the training has other images now and none is given."
+    if not theirs and split is None and _same_place(data, training.get("data")):
+        raise ValueError(f"{data} does not hold just the images of the training, so nobody can tell which are new to "
+                         "the model: give --split test or --split all, or name another folder")
     return split or ("all" if is_image_folder(data) and not theirs else "test")
 
 # %% ../../nbs/evaluation/27_reports.ipynb #36b393a4

@@ -103,9 +103,10 @@ def train_model(what: str | None = None, # name of a recipe (without one, they a
     if kwargs.get("device"): check_device(kwargs["device"])
     if what is not None:
         name, recipe = find_recipe(what, kwargs.get("size"))
-        if what not in recipes and not kwargs.get("resume") and not processes()[0]: say(folder_note(what, recipe.model))
-    out = out or Path("train_out")/name.replace("/", "-")
+        out = out or Path("train_out")/name.replace("/", "-")
     with joined_processes():
+        new = what is not None and what not in recipes and not kwargs.get("resume")
+        if new and not processes()[0]: say(folder_note(what, recipe.model))
         try: runs.train(what, out, settings=settings, say=lambda text: print(text, flush=True), **kwargs)
         except TrainingDiverged as e:
             say(f"qgvae: {e}")

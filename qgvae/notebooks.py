@@ -21,12 +21,12 @@ from fastcore.basics import patch
 # %% ../nbs/49_notebooks.ipynb #89d8eabc
 def find_demo(start: str | Path = ".", # folder to start from
               package: str | Path | None = None): # folder of the package; None: of this one
-    "The path of `nbs/demo.ipynb` in `start` or a folder above it, else of the package's `demo.ipynb`."
+    "The path of `nbs/demo.ipynb` in a clone that is `start` or above it, else of the package's `demo.ipynb`."
     start, package = Path(start).resolve(), Path(package or str(files("qgvae")))
-    clones = [folder/"nbs"/"demo.ipynb" for folder in (start, *start.parents, package.parent)]
-    for p in (*clones, package/"demo.ipynb"):
+    folders = [o for o in (start, *start.parents, package.parent) if (o/"qgvae"/"notebooks.py").is_file()]
+    for p in (*(o/"nbs"/"demo.ipynb" for o in folders), package/"demo.ipynb"):
         if p.is_file(): return p
-    raise ValueError(f"no nbs/demo.ipynb in {start} or above it, and none in the package: "
+    raise ValueError(f"no nbs/demo.ipynb of a clone in {start} or above it, and none in the package: "
                      "name a notebook with --notebook")
 
 # %% ../nbs/49_notebooks.ipynb #e3ef604b
@@ -187,6 +187,8 @@ def demo(*,
     if minutes is not None and not 0 < minutes < float("inf"):
         raise ValueError(f"--minutes must be above 0, got {minutes:g}")
     nb, out = _read_notebook(path), Path(out)
+    if (out/path.name).resolve() == path:
+        raise ValueError(f"--out {out} is where {path.name} lies, which would be overwritten: name another folder")
     out.mkdir(parents=True, exist_ok=True)
     (picture := out/"demo.png").unlink(missing_ok=True)
     env = dict(QGVAE_OUT=str(out.resolve())) | ({} if minutes is None else dict(QGVAE_DEMO_MINUTES=f"{minutes:g}"))
@@ -206,7 +208,8 @@ def _read_notebook(path):
 def _leave(nb, error, executed, picture, seconds):
     "Write what was executed and say how it ended; the exit status."
     import nbformat
-    nbformat.write(nb, executed)
+    from qgvae.records import write_whole                        # here, as it brings PyTorch along
+    write_whole(executed, nbformat.writes(nb).encode())
     if not picture.exists() and (png := last_picture(nb)): picture.write_bytes(png)
     took = f"{int(seconds // 60)} min {seconds % 60:.0f} s" if seconds >= 60 else f"{seconds:.1f} s"
     if error: print(f"\n{error}\n", file=sys.stderr, flush=True)

@@ -52,7 +52,7 @@ class Goal:
 def bf16_pays(model: Tokenizer):
     "Whether the search for tokens of this model had better decode in bf16."
     kind, cpu = model.quantizer.codebook.device.type, torch.cpu
-    if kind == "cuda": native = torch.cuda.is_bf16_supported()
+    if kind == "cuda": native = torch.cuda.is_bf16_supported(including_emulation=False)
     else: native = kind == "cpu" and (cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())
     return native and max(model.config.decoder_widths) >= 128
 

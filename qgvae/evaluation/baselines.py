@@ -7,7 +7,9 @@ __all__ = ['linear_codecs', 'classical_codecs', 'Coded', 'payload_bytes', 'Pillo
            'best_within', 'at_size', 'CodecData', 'Remembered', 'classical_codec', 'measure_codec']
 
 # %% ../../nbs/evaluation/21_baselines.ipynb #782cc7dc
+import os
 import time
+from functools import partial
 from io import BytesIO
 from typing import NamedTuple
 import numpy as np
@@ -17,7 +19,7 @@ from fastprogress.fastprogress import progress_bar
 from ..images import to_float
 from ..fourier import PCA, dct_decode, dct_encode, dct_matrix, dft_decode, dft_encode
 from ..records import provenance
-from ..training.datasets import images_id, load_images
+from ..training.datasets import images_id, load_folder, load_images
 from .metrics import Frechet, Scores, protocols
 
 # %% ../../nbs/evaluation/21_baselines.ipynb #edd291dc
@@ -276,13 +278,15 @@ class CodecData:
     "The images that codecs are measured on."
     def __init__(self,
                  name: str = "digits", # for `load_images`
-                 split: str = "test", # or 'valid'
+                 split: str = "test", # or 'valid'; of a folder of images also 'all', which leaves none for tables
                  root: str = "data", # for `load_images`
                  limit: int | None = None, # only the first so many images
-                 tables: int = 10_000): # at most so many training images for the linear codes
-        images = load_images(name, split, root)
-        self.name, self.split, self.of, self.images = name, split, len(images), images[:limit]
-        self.train = load_images(name, "train", root)[:tables]
+                 tables: int = 10_000, # at most so many training images for the linear codes
+                 size: tuple = (3, 64, 64)): # (C, H, W) of the images of a folder
+        load = partial(load_images, name, root=root, size=size)
+        images = load_folder(name, *size[1:], size[0]) if split == "all" else load(split)
+        self.name, self.split, self.of = os.path.basename(os.path.abspath(name)), split, len(images)
+        self.images, self.train = images[:limit], images[:0] if split == "all" else load("train")[:tables]
 
 # %% ../../nbs/evaluation/21_baselines.ipynb #6f70f205
 class Remembered:

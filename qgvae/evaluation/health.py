@@ -21,7 +21,7 @@ def usage(model, # a tokenizer in eval mode
     if model.training: raise ValueError("usage: call model.eval() first")
     counts, device = 0, next(model.parameters()).device
     for x in float_batches(images, batch_size, progress):
-        counts += token_counts(model.encode(x.to(device)), model.config.n_words)        # (N, K)
+        counts += token_counts(model.encode(x.to(device)), model.config.n_words).cpu()  # (N, K)
     if not torch.is_tensor(counts): raise ValueError("usage: no images given")
     return by_codebook(counts, model.quantizer.codebooks)
 
@@ -97,7 +97,7 @@ class CodebookHealth(Callback):
     def after_validate(self):
         if not self.counts.any(): return
         q = self.model.quantizer
-        self.counts = by_codebook(self.counts, q.codebooks)
+        self.counts = by_codebook(self.counts.cpu(), q.codebooks)              # mps has no float64
         h = health(self.counts)
         self.epochs.append({k: h[k] for k in ("unused", "perplexity")})
         noun = "band" if q.codebooks == q.n_tokens else "codebook"

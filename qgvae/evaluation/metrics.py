@@ -165,11 +165,11 @@ class Frechet:
         "Count a batch of reconstructions and their originals in."
         if isinstance(self.extractor, nn.Module): self.extractor.to(target.device)
         for x, real in ((target, True), (pred, False)):
-            f = self.extractor(x).double()                              # (B, F)
+            f = self.extractor(x).cpu().double()                        # (B, F)
             if self.sums is None:
                 given = nn.Identity()                                   # the features are ready
                 given.num_features = f.shape[1]
-                self.sums = need("torchmetrics.image.fid", "eval").FrechetInceptionDistance(given).to(f.device)
+                self.sums = need("torchmetrics.image.fid", "eval").FrechetInceptionDistance(given)
             self.sums.update(f, real=real)
         self.n += len(target)
 
@@ -254,7 +254,7 @@ def add(self: Scores,
         for name, m in self.metrics.items():
             if isinstance(m, nn.Module): m.to(t.device)
             if isinstance(m, Frechet): m.add(p, t)
-            else: self.values[name].append(m(*seen).double().cpu())
+            else: self.values[name].append(m(*seen).cpu().double())
     self.n += len(target)
 
 # %% ../../nbs/evaluation/20_metrics.ipynb #c814de13
@@ -340,7 +340,7 @@ def evaluate(model, # a tokenizer in eval mode
     perplexity; of all N tokens, with `keep`, too)."""
     scores, counts = Scores(metrics, protocol), 0
     for x, tokens, y in _reconstructions(model, float_batches(images, batch_size, progress), keep):
-        counts += token_counts(tokens, model.config.n_words)
+        counts += token_counts(tokens, model.config.n_words).cpu()
         scores.add(y, x)
     found = scores.result(each)
     k = len(counts[:keep])
@@ -364,7 +364,7 @@ def evaluate_protocols(model, # a tokenizer in eval mode
     scores = [Scores(of_pairs if i else found, p) for i, p in enumerate(names)]
     counts, said = 0, []
     for x, tokens, y in _reconstructions(model, float_batches(images, batch_size, progress), keep):
-        counts += token_counts(tokens, model.config.n_words)
+        counts += token_counts(tokens, model.config.n_words).cpu()
         said.append(tokens[:, :keep].cpu().int())
         for s in scores: s.add(cropped(y, crop), cropped(x, crop))
     return _summary(scores, model, counts, said)
@@ -379,7 +379,7 @@ def _summary(scores, # `Scores`, one per protocol
     sets = [m.name for m in scores[0].metrics.values() if isinstance(m, Frechet)]
     tokens = torch.cat(said)
     k, K = tokens.shape[1], counts.shape[1]
-    lengths = code_lengths(tokens, counts[:k].cpu())
+    lengths = code_lengths(tokens, counts[:k])
     entropy = dict(mean=lengths.mean().item(), interval=bootstrap(lengths))
     only = lambda r: {name: v for name, v in r.items() if name not in ("protocol", "n", *sets)}
     return dict(n=scores[0].n, tokens=k, bits=dict(nominal=k * math.log2(K), entropy=entropy),

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from ..images import plot_style
 from ..records import read_results
+from ..training.plans import find_recipe
 from ..training.recipes import Recipe
 from ..training.recipes import recipes
 from ..training.runs import train
@@ -220,15 +221,18 @@ def is_training(result):
 
 # %% ../../nbs/evaluation/26_results.ipynb #930f1025
 def train_arguments(result): # of a training
-    "{name: value}: what `train` is told to do this run again."
+    "{name: value}: what `train` is told to do this run again. A folder of images has to be where it was."
     recipe = Recipe.from_json(json.dumps(result["recipe"]))
-    told = dict(what=result["name"], settings=needed_settings(recipe, recipes[result["name"]]))
+    told = dict(what=result["name"])
+    if result["name"] not in recipes: told = dict(what=recipe.data, size=recipe.model.height)
+    told["settings"] = needed_settings(recipe, find_recipe(**told)[1])
     images = [c.removeprefix("images=") for c in result["changed"] if c.startswith("images=")]
     if images: told["images"] = int(images[0])
     passes = result["batches"] // (result["data"]["trained on"]["images"] // recipe.batch_size)
     if result["minutes"]: told["minutes"] = result["minutes"]
     elif passes != recipe.epochs: told["epochs"] = passes
     if "test" in result["results"]: told["test"] = True
+    if result.get("weights") == "float16": told["half"] = True
     return told | dict(precision=result["precision"])
 
 # %% ../../nbs/evaluation/26_results.ipynb #ba1e7a1f
@@ -259,10 +263,12 @@ def eval_command(name: str, # of the result file
                  folder: str | Path = "runs"): # of the new result file
     "The line that measures a code again."
     data, protocols = result["data"], list(result["protocols"])
-    how = dict(data=data["name"], split=data["split"] if data["split"] != "test" else None,
+    folder_of = "./" * (data["split"] == "all")                          # only folders are measured whole
+    how = dict(data=folder_of + data["name"], split=data["split"] if data["split"] != "test" else None,
                limit=data["images"] if data["images"] < data["of"] else None,
                tokens=None if all_tokens(result) else result["tokens"],
                size=result["bits"]["allowed"] / 8 if result["kind"] == "classical" else None,
+               by="file" if result["bits"].get("by") == "file" else None,
                protocol=protocols[0] if len(protocols) == 1 else None)
     return shlex.join(["qgvae", "eval", result["model"], *_options(how), "-o", f"{folder}/{name}.json"])
 

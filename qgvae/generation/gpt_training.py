@@ -79,7 +79,7 @@ def token_bits(model: TokenGPT, # in eval mode
         part = data[i:i + batch_size]
         t = part.tokens.long().to(device)                                               # (B, N)
         logits = model(t, part.classes.to(device) if conditional else None)             # (B, N, K)
-        out.append(F.cross_entropy(logits.mT, t, reduction="none").double().cpu() / math.log(2))
+        out.append(F.cross_entropy(logits.mT, t, reduction="none").cpu().double() / math.log(2))
     return torch.cat(out)
 
 # %% ../../nbs/generation/41_gpt_training.ipynb #f48e3552
@@ -144,7 +144,7 @@ class KeepBest(Callback):
     def after_validate(self):
         loss = on_first(lambda: float(self.recorder.loss.value))  # so that all processes stop together
         self.waited += 1
-        if loss >= self.best: return
+        if not loss < self.best: return                  # NaN is never lower
         self.best, self.waited = loss, 0
         self.weights = {k: v.detach().clone() for k, v in self.model.named_parameters()}
 
@@ -281,10 +281,10 @@ def load(self: GPTRecipe,
          root="data", # folder of the data sets
          download: bool = False, # fetch a missing data set
          skip: bool = False, # leave out files of a folder that cannot be read
-         say=print): # f(text)
+         say=print, # f(text)
+         device=None): # where the tokenizer works; None: a GPU if there is one
     "The `TokenSet` of a split."
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = self.open_tokenizer(device)
+    tokenizer = self.open_tokenizer(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     c = tokenizer.config
     images = load_images(self.data, split, root, download, (c.channels, c.height, c.width), skip=skip)
     if tuple(images.shape[1:]) != (c.channels, c.height, c.width):

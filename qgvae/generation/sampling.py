@@ -162,7 +162,9 @@ def _draw_batch(self: TokenGPT, u, prefix, classes, guidance, temperature, top_k
         with torch.inference_mode():
             l = self.logits(self.hidden(x, cache, blocks)[:, -1:], n, vectors_out)[:, 0]  # (B, K)
             if guided: l = l[B:] + guidance * (l[:B] - l[B:])
-            new = draw(word_probabilities(l, temperature, top_k, top_p), u[:, n])[:, None]  # (B, 1)
+            if l.device.type == "mps": l = l.cpu()  # a Mac's GPU has no float64
+            new = draw(word_probabilities(l, temperature, top_k, top_p), u[:, n].to(l.device))  # (B,)
+            new = new[:, None].to(x.device)
             if n + 1 < N: x = self.embed(twice(new), n, vectors_in)
         tokens = torch.cat([tokens, new], 1)  # outside: a tensor as any other
         yield tokens

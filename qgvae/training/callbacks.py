@@ -333,7 +333,7 @@ class Autocast(Callback):
 def native_precision(device: torch.device | str):
     "'bf16' where the hardware computes in it, else 'fp32'."
     kind = torch.device(device).type
-    if kind == "cuda": native = torch.cuda.is_bf16_supported()
+    if kind == "cuda": native = torch.cuda.is_bf16_supported(including_emulation=False)
     else: native = kind == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bf16" if native else "fp32"
 

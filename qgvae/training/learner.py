@@ -97,7 +97,7 @@ def probe_precision(model, # a tokenizer
                     rounds: int = 3, # measurements of each
                     steps: int = 4): # training steps of a measurement
     "('fp32' or 'bf16', {precision: seconds per step}): the faster one. Leaves the model as it was."
-    if x.device.type == "cuda" and not torch.cuda.is_bf16_supported(): return "fp32", {}
+    if x.device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False): return "fp32", {}
     seconds = {"fp32": [], "bf16": []}
     for _ in range(rounds + 1):
         for name, times in seconds.items():

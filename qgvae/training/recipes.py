@@ -139,7 +139,8 @@ def load(self: TokenizerRecipe,
          split: str, # 'train', 'valid' or 'test'
          root="data", # folder of the data sets
          download: bool = False, # fetch a missing data set
-         skip: bool = False): # leave out files of a folder that cannot be read
+         skip: bool = False, # leave out files of a folder that cannot be read
+         device=None): # of the run; images wait on the CPU
     "(n, C, H, W) uint8 or `ImageFiles`: the images of a split, at the model's size."
     c = self.model
     return load_images(self.data, split, root, download, (c.channels, c.height, c.width), skip=skip)

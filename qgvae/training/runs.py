@@ -200,12 +200,12 @@ def _begin_run(out, plan, resume):
     write_plan(out, plan)
 
 # %% ../../nbs/training/19_runs.ipynb #94be9481
-def _load_splits(recipe, plan, download, say):
+def _load_splits(recipe, plan, download, device, say):
     "{split: examples}"
     splits, wrong = {}, {}
     if recipe.data not in IMAGE_SETS: say(f"reading the images of {recipe.data}")
     for s in ("train", "valid", *["test"] * plan.test):
-        try: splits[s] = recipe.load(s, plan.root, download, plan.skip)
+        try: splits[s] = recipe.load(s, plan.root, download, plan.skip, device=device)
         except ValueError as e: wrong[str(e)] = s
     if len(wrong) > 1: raise ValueError("\n".join(f"{s}: {e}" for e, s in wrong.items()))
     for e in wrong: raise ValueError(e)
@@ -288,7 +288,7 @@ def train(what: str | Path | Recipe | None = None, # name of a recipe, or a fold
 def _train(plan, out, resume, download, device, result_file, checkpoint_seconds, say):
     "What `train` does when it is clear what is to be done."
     recipe = Recipe.from_json(json.dumps(plan.recipe))
-    splits = _load_splits(recipe, plan, download, say)
+    splits = _load_splits(recipe, plan, download, device, say)
     examples, valid = splits["train"][:plan.images], splits["valid"]
     learn = make_learner(recipe, examples, valid, plan.minutes, plan.precision or "auto", device)
     plan.precision = learn.precision

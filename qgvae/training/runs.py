@@ -89,9 +89,9 @@ class EpochLines(Callback):
     def before_train(self): self.first, self.began = self.dls.train.position, time.monotonic()
     def after_train(self):
         images = (self.dls.train.position - self.first) * self.dls.train.batch_size
-        if images: self.rate = images / max(1e-9, time.monotonic() - self.began)
+        self.rate = images / max(1e-9, time.monotonic() - self.began)
     def after_epoch(self):
-        if self.rate is None: return                    # a resumed run has skipped or only validated it
+        if self.rate is None or not self.recorder.smooth_loss.count: return     # skipped, or only validated
         clear, self.width = "\r" + " " * self.width + "\r" if self.width else "", 0
         line = self.learn.recipe.epoch_line(self.learn)
         self.say(f"{clear}{self.what} {self.epoch + 1}/{self.n_epoch}: {self.how_far.times(self.learn)}; "

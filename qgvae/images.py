@@ -30,8 +30,9 @@ def digits(split: str = "train", # 'train' (4,000), 'valid' (500) or 'test' (500
     return (x, torch.from_numpy(f[f"{split}_labels"]).long()) if labels else x
 
 # %% ../nbs/method/00_images.ipynb #d05ea7ec
-def to_float(x): # (n, C, H, W) uint8
+def to_float(x): # (n, C, H, W) uint8, or other integers in 0..255
     "(n, C, H, W) float in [0, 1]"
+    if x.is_floating_point(): raise ValueError(f"to_float: images must be uint8, got {x.dtype}")
     return x.float() / 255
 
 # %% ../nbs/method/00_images.ipynb #74ae0d8d
@@ -102,5 +103,8 @@ def psnr(y, # (B, C, H, W) float in [0, 1]
          x, # (B, C, H, W) float in [0, 1]
          crop: tuple | None = None): # see `cropped`
     "(B,) float: the PSNR of each image in dB; identical images have inf."
+    if not (y.is_floating_point() and x.is_floating_point() and y.shape == x.shape):
+        given = " and ".join(f"{v.dtype} {tuple(v.shape)}" for v in (y, x))
+        raise ValueError(f"psnr: images must be floats in [0, 1] of one shape, got {given}; see `to_float`")
     error = cropped(y, crop).float() - cropped(x, crop).float()
     return -10 * error.square().flatten(1).mean(1).log10()

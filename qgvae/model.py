@@ -213,8 +213,9 @@ def forward(self: Tokenizer,
     q, tokens, codebook_loss, commitment_loss = z, None, z.new_zeros(()), z.new_zeros(())
     if quantize: q, tokens, codebook_loss, commitment_loss = self.quantizer(z)
     if keep is None: return Reconstruction(self.render(q), tokens, q, codebook_loss, commitment_loss)
+    kept = keep_prefix(q, keep)                                              # (B, N, D)
     whole = torch.as_tensor(keep, device=x.device).expand(len(x)) >= self.config.n_tokens
-    return Reconstruction(self.render(keep_prefix(q, keep)), tokens, q, codebook_loss, commitment_loss, whole)
+    return Reconstruction(self.render(kept), tokens, q, codebook_loss, commitment_loss, whole)
 
 # %% ../nbs/method/07_model.ipynb #86a2bbb3
 @dataclass(frozen=True)

@@ -35,9 +35,10 @@ def file_sum(path: Path): # of a file
         while piece := f.read(2**20): h.update(piece)
     return h.hexdigest()
 
-def sums(folder: Path): # of a model
-    "The text of `SHA256SUMS`: a line for each of the `MODEL_FILES` that are there."
-    there = [folder/name for name in MODEL_FILES if (folder/name).is_file()]
+def sums(folder: Path, # of a model
+         names=MODEL_FILES): # that may be listed
+    "The text of `SHA256SUMS`: a line for each of these files that is there."
+    there = [folder/name for name in names if (folder/name).is_file()]
     return "".join(f"{file_sum(p)}  {p.name}\n" for p in there)
 
 # %% ../nbs/method/08_pretrained.ipynb #ea801a5c
@@ -85,11 +86,12 @@ def write_model(model, # any module with a dataclass `config`
         raise ValueError("save_pretrained: a weight is NaN, infinite or too large for 16 bits")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder/"SHA256SUMS").unlink(missing_ok=True)           # of the model before, if there was one
     save_model(kept, str(folder/"model.safetensors"))
     settings = dataclasses.asdict(model.config)
     (folder/"config.json").write_text(json.dumps(settings, sort_keys=True, indent=2))
-    (folder/"SHA256SUMS").write_text(sums(folder))
     if card and not (folder/"README.md").exists(): (folder/"README.md").write_text(card)
+    (folder/"SHA256SUMS").write_text(sums(folder, ("config.json", "model.safetensors")))
 
 # %% ../nbs/method/08_pretrained.ipynb #fb5489af
 def _no_number(name): raise ValueError(f"{name} is no number")
@@ -246,8 +248,10 @@ def shipped_models(*config_classes): # dataclasses; none: those of the tokenizer
 def _find_folder(name, shipped, hub):
     "The folder of a name, downloaded if it is on the hub."
     ours = _weights()/str(name)
-    if (ours/"config.json").is_file() and ours.name == str(name): return ours
-    if Path(name).is_dir(): return Path(name)
+    in_package = (ours/"config.json").is_file() and ours.name == str(name)
+    if in_package or Path(name).is_dir():
+        if hub: raise ValueError(f"{name} is not on the hub, so {', '.join(hub)} cannot be used")
+        return ours if in_package else Path(name)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
         known = ", ".join(shipped) or "none does"
         raise ValueError(f"no folder {name}, and no model of this name ships with the package ({known}); "

@@ -49,7 +49,9 @@ def start_functions(start: str, # 'local' or 'fourier'
                     heads: int, # H
                     dim: int, # D, functions a head reads
                     size: tuple): # (h, w) of a map
-    "(H, D, P) float: the orthonormal functions that each head reads at first; after the last, the first."
+    """(H, D, P) float: the functions that each head reads at first; after the last, the first.
+
+    A head's are orthonormal as long as D <= P; beyond, it reads some of them twice."""
     P = size[0] * size[1]
     if start == "local":
         pixels = torch.eye(P)[z_order(*size)] # (P, P), in the order of the curve

@@ -41,7 +41,7 @@ class BandQuantizer(nn.Module):
                  codebooks: int | None = None): # G, number of codebooks, divides N; None: N
         super().__init__()
         G = n_tokens if codebooks is None else codebooks
-        if not 1 <= G <= n_tokens or n_tokens % G:
+        if not isinstance(G, int) or not 1 <= G <= n_tokens or n_tokens % G:
             raise ValueError(f"codebooks must divide n_tokens={n_tokens}, got {G}")
         self.n_tokens, self.n_words, self.dim, self.codebooks = n_tokens, n_words, dim, G
         self.codebook = nn.Parameter(torch.empty(G, n_words, dim).uniform_(-0.5, 0.5))

@@ -41,6 +41,6 @@ def split_maps(model: QGVAE, # with M maps; stays as it is
     "A new model with more maps and, but for rounding, the same images and tokens."
     config, M = split_config(model.config, maps), model.project.maps
     state = {name: _split_tensor(name, t, M, config.maps // M) for name, t in model.state_dict().items()}
-    with torch.device("meta"): split = type(model)(config)      # draws no random numbers
+    with torch.device("meta"): split = type(model)(config)      # shapes without numbers, so none are drawn
     split.load_state_dict(state, assign=True)
     return split.train(model.training)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['tiny_learner', 'processes', 'Clock', 'CodebookStart', 'VoronoiReset', 'OrderedDropout', 'EMA', 'MovingCodebook',
            'TrainingDiverged', 'StopOnNaN', 'Autocast', 'native_precision', 'StopGently', 'AverageGradients',
-           'on_first']
+           'choose_gpu', 'on_first']
 
 # %% ../../nbs/training/12_callbacks.ipynb #56c2c351
 import math
@@ -60,7 +60,7 @@ class Clock(Callback):
         if minutes is not None and not minutes > 0:
             raise ValueError(f"minutes must be > 0, got {minutes}")
         self.minutes, self.processor = minutes, processor
-        self.done, self.step_seconds = 0., None
+        self.done, self.step_seconds, self.validated = 0., None, 0
 
     def now(self):
         "Seconds from some beginning."
@@ -106,9 +106,13 @@ def after_train(self: Clock):
     self.done = self.seconds                        # a run resumed here goes on with the next slice
 
 @patch
-def state(self: Clock): return {"seconds": torch.tensor(self.done)}
+def after_epoch(self: Clock): self.validated = self.epoch + 1       # whole epochs
 @patch
-def load_state(self: Clock, s): self.done = s["seconds"].item()
+def state(self: Clock): return {"seconds": torch.tensor(self.done), "validated": torch.tensor(self.validated)}
+@patch
+def load_state(self: Clock, s):
+    self.done = s["seconds"].item()
+    self.validated = int(s["validated"]) if "validated" in s else None     # None: an older checkpoint does not say
 
 # %% ../../nbs/training/12_callbacks.ipynb #5ba6203d
 def _tell_moved(learn, moved): # (G, K) bool
@@ -198,8 +202,8 @@ def state(self: VoronoiReset):
 @patch
 def load_state(self: VoronoiReset, s):
     self.stats = CellStatistics(*s["count"].shape, self.dls.train.device)
+    if processes()[1] > 1: return                   # only the first one's counts were kept: begin a new window
     self.stats.batches = int(s["batches"])
-    if processes()[0]: return                       # the first process, which wrote it, has the sums
     self.stats.count.copy_(s["count"])
     self.stats.mass.copy_(s["mass"])
 
@@ -374,6 +378,11 @@ class AverageGradients(Callback):
         flat /= processes()[1]
         means = flat.split([g.numel() for g in grads])
         for g, mean in zip(grads, means): g.copy_(mean.view(g.shape))
+
+# %% ../../nbs/training/12_callbacks.ipynb #fd78f2da
+def choose_gpu(device): # torch.device, str or None
+    "Of several processes: send this one's messages through its own GPU, if it has one."
+    if processes()[1] > 1 and "cuda:" in str(device): torch.cuda.set_device(device)
 
 # %% ../../nbs/training/12_callbacks.ipynb #94e53cac
 def on_first(f): # f() -> what can be pickled

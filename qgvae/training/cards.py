@@ -24,9 +24,11 @@ def _by_recipe(result):
     try: same = recipes[name].override(*settings) == then
     except ValueError: same = False
     if not same: return f"by the recipe `{name}` as of commit {result['commit']} ", changed
-    values = map(attrgetter, (c.partition("=")[0] for c in settings))
-    taken_over = [c for c, value in zip(settings, values) if value(then) == value(recipes[name])]
-    return f"by the recipe `{name}` ", [c for c in changed if c not in taken_over]
+    def taken_over(change):
+        "Has the recipe this value by itself today?"
+        value = attrgetter(change.partition("=")[0])
+        return value(then) == value(recipes[name])
+    return f"by the recipe `{name}` ", [c for c in changed if c not in settings or not taken_over(c)]
 
 # %% ../../nbs/training/18a_cards.ipynb #f24e1a2a
 def how_trained(result: dict): # what `train` writes to result.json

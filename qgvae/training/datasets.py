@@ -90,7 +90,9 @@ def _tensor_set(name, split, root, download):
     x = torch.as_tensor(_torchvision(name, split, root, download, **which).data)
     if x.dim() == 3: x = x[:, None]                               # (n, H, W) of MNIST
     elif x.shape[-1] == 3: x = x.permute(0, 3, 1, 2)              # (n, H, W, 3) of CIFAR-10
-    return x.contiguous() if split == "test" else x[split_indices(len(x))[split == "valid"]]
+    if split == "test": return x.contiguous()
+    train, valid = split_indices(len(x))
+    return x[valid if split == "valid" else train]
 
 # %% ../../nbs/training/11_datasets.ipynb #76f45972
 def _celeba(name, split, root, download):
@@ -113,8 +115,8 @@ def _imagenet(name, split, root):
                          "it cannot be downloaded without an account")
     paths = find_images(folder)
     if split != "test":
-        share = min(1/12, 10_000 / len(paths))
-        paths = [paths[i] for i in split_indices(len(paths), share)[split == "valid"]]
+        train, valid = split_indices(len(paths), min(1/12, 10_000 / len(paths)))
+        paths = [paths[i] for i in (valid if split == "valid" else train)]
     return ImageFiles(paths, size, size, 3, Compose([Resize(size), CenterCrop(size)]))
 
 # %% ../../nbs/training/11_datasets.ipynb #81fdb9eb
@@ -219,7 +221,8 @@ def prepare(self: Batches,
     "(B, C, H, W) float in [0, 1], augmented, on the device"
     x = to_float(images.to(self.device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
     if self.augment is None: return x
-    return self.augment(x, torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + i))
+    mine, of = self.part                                        # each process draws changes of its own
+    return self.augment(x, torch.Generator(self.device).manual_seed((self.seed * 1_000_003 + i) * of + mine))
 
 # %% ../../nbs/training/11_datasets.ipynb #c6b2f3ce
 @patch

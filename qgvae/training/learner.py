@@ -25,7 +25,7 @@ from .callbacks import MovingCodebook, OrderedDropout
 from .growing import SplitMaps
 from .observers import Progress, SmoothLoss, Snapshots, TrimMemory, WordUsage
 from .optimizers import ScheduleFree, learning_rates, make_optimizer, parameter_groups
-from .callbacks import on_first, processes
+from .callbacks import choose_gpu, on_first, processes
 from .recipes import Recipe, TokenizerRecipe
 
 # %% ../../nbs/training/16_learner.ipynb #8cfef3f7
@@ -43,6 +43,7 @@ class TokenizerLoss(nn.Module):
     def forward(self,
                 pred, # `Reconstruction`
                 target): # (B, C, H, W) float in [0, 1]
+        "A scalar."
         error = self.reconstruction(cropped(pred.images, self.crop), cropped(target, self.crop), pred.whole)
         a, b = self.codebook_weight, self.commitment_weight
         return error + a * pred.codebook_loss + b * pred.commitment_loss
@@ -57,7 +58,8 @@ def reconstruction(self: TokenizerLoss,
     mse = (y - x).square().flatten(1).mean(1)                                   # (B,)
     if self.error == "mse": return mse.mean()
     if whole is None: whole = torch.ones_like(mse, dtype=torch.bool)
-    total = torch.stack([mse[whole].sum(), whole.sum()]).detach()
+    counted = mse[whole] if mse.device.type == "cpu" else torch.where(whole, mse, 0)    # to pick makes a GPU wait
+    total = torch.stack([counted.sum(), whole.sum()]).detach()
     if mse.requires_grad and processes()[1] > 1: dist.all_reduce(total)         # of the whole batch
     scale, log = total[0] / total[1].clamp(min=1), (mse + 1e-5).log()
     return torch.where(whole, scale * (1 + log - log.detach()), mse).mean()
@@ -197,7 +199,7 @@ def measure(self: TokenizerRecipe,
             model, # in eval mode
             images): # (n, C, H, W) uint8, or `ImageFiles`
     "{'psnr': dB, 'dead_words': share}, of the part of the images that counts."
-    return measure(model, images, crop=self.loss_crop)
+    return measure(model, images, crop=self.loss_crop)                  # the function above
 
 # %% ../../nbs/training/16_learner.ipynb #2d520802
 @patch
@@ -237,6 +239,7 @@ def make_learner(recipe: Recipe, # from `recipes`, or your own
         raise ValueError(f"precision must be 'auto', 'fp32' or 'bf16', got {precision!r}")
     for examples in (train, valid): recipe.check_data(examples)
     device, seconds = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), {}
+    choose_gpu(device)
     torch.manual_seed(recipe.seed)
     model = recipe.build(train).to(device, memory_format=torch.channels_last)
     dls = DataLoaders(recipe.make_batches(train, True, device, length),
@@ -255,13 +258,14 @@ def make_learner(recipe: Recipe, # from `recipes`, or your own
     return learn
 
 # %% ../../nbs/training/16_learner.ipynb #9b3c205e
-def epochs_done(learn: Learner, epochs: int):
-    "Whole epochs, or slices of the time, that this run has behind it."
-    train, minutes = learn.dls.train, learn.clock.minutes
-    if not minutes: return train.position // len(train)
-    return int(learn.clock.done / (60 * minutes) * epochs)
+def epochs_done(learn: Learner, # from `make_learner`
+                epochs: int): # of the whole run
+    "Whole epochs, or slices of the time, that this run has behind it, with their validation."
+    train, clock = learn.dls.train, learn.clock
+    trained = int(clock.done / (60 * clock.minutes) * epochs) if clock.minutes else train.position // len(train)
+    return min(trained, epochs - 1 if clock.validated is None else clock.validated)
 
-# %% ../../nbs/training/16_learner.ipynb #a72b6b92
+# %% ../../nbs/training/16_learner.ipynb #3cfdc6c8
 def fit(learn: Learner, # from `make_learner`
         epochs: int | None = None): # None: the recipe's; with a time box, the number of slices (12)
     """Train; for a resumed learner, the rest of the run. Returns the model, in eval mode.
@@ -272,6 +276,8 @@ def fit(learn: Learner, # from `make_learner`
     start = epochs_done(learn, epochs)
     if start >= epochs:
         raise ValueError(f"fit: all {epochs} epochs of this run are done; make a new learner")
+    train = learn.dls.train
+    train.stop = lambda: train.position >= (learn.epoch + 1) * len(train)      # with a time box, `Clock` sets another
     try: learn.fit(epochs, start_epoch=start)
     except ValueError as e:
         e.args = (str(e).rpartition("\n\t")[2],)                  # without fastai's words on the callback and its event
@@ -279,7 +285,7 @@ def fit(learn: Learner, # from `make_learner`
     finally:
         for cb in learn.cbs:
             if hasattr(cb, "clean_up"): cb.clean_up()
-        learn.dls.train.endless, learn.dls.train.stop = False, lambda: False
+        train.endless, train.stop = False, lambda: False
     return learn.model.eval()
 
 # %% ../../nbs/training/16_learner.ipynb #cb239da1

@@ -32,13 +32,15 @@ def trim_memory():
     except (AttributeError, OSError, TypeError): pass           # another library, another system
 
 class TrimMemory(Callback):
-    "`trim_memory` every so many training batches."
+    "Every so many training batches: `trim_memory`, and drop the Recorder's notes of single batches."
     order, run_valid = 58, False
     def __init__(self,
                  every: int = 500): # batches
         self.every = every
     def after_batch(self):
-        if self.train_iter % self.every == 0: trim_memory()
+        if self.train_iter % self.every: return
+        del self.recorder.losses[:-1], self.recorder.lrs[:-1]
+        trim_memory()
 
 # %% ../../nbs/training/13_observers.ipynb #1cbd0b6d
 class WordUsage(Callback):
@@ -117,6 +119,7 @@ def after_fit(self: Progress):
 @patch
 def _write_stats(self: Progress, log):
     if not getattr(self, "mbar", None): return
+    if len(log) < len(self.recorder.metric_names): return       # an epoch skipped by a resumed run
     if self.bar: self.bar.on_iter_end()
     self.mbar.write([_cell(*o) for o in zip(self.recorder.metric_names, log)], table=True)
 

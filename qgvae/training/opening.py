@@ -106,12 +106,15 @@ def _inner(size, height, width):
 # %% ../../nbs/training/10_opening.ipynb #01230957
 FITS = ("crop", "pad", "stretch") # in the order of their numbers in a .qgv file
 
+def _check_fit(fit):
+    if fit not in FITS: raise ValueError(f"fit must be one of {list(FITS)}, got {fit!r}")
+
 def fit_image(im, # PIL image
               height: int, # H, pixels
               width: int, # W, pixels
               fit: str = "crop"): # 'crop', 'pad' or 'stretch'
     "The image at the model's size."
-    if fit not in FITS: raise ValueError(f"fit must be one of {list(FITS)}, got {fit!r}")
+    _check_fit(fit)
     if im.size == (width, height): return im
     if fit == "crop": return ImageOps.fit(im, (width, height), Image.Resampling.BICUBIC)
     if fit == "stretch": return im.resize((width, height), Image.Resampling.BICUBIC)
@@ -128,8 +131,9 @@ def from_pil(im): # PIL image of mode L or RGB
 
 # %% ../../nbs/training/10_opening.ipynb #2632271b
 def to_pil(x): # (C, H, W) float in [0, 1], C = 1 or 3
-    "The image as a PIL image of mode L or RGB."
-    a = (x * 255).round().byte().cpu().numpy()
+    "The image as a PIL image of mode L or RGB; what lies outside of [0, 1] becomes black or white."
+    if not x.is_floating_point(): raise ValueError(f"to_pil: an image must be floats in [0, 1], got {x.dtype}")
+    a = (x.clamp(0, 1) * 255).round().byte().cpu().numpy()
     return Image.fromarray(a[0] if len(a) == 1 else a.transpose(1, 2, 0))
 
 # %% ../../nbs/training/10_opening.ipynb #8bb4eca7
@@ -138,6 +142,7 @@ def dropped_share(size: tuple, # (w, h) of the original
                   width: int, # W of the model, pixels
                   fit: str): # 'crop', 'pad' or 'stretch'
     "The share of the picture that does not reach the model, in [0, 1)."
+    _check_fit(fit)
     w, h = size
     return 1 - min(w * height, h * width) / max(w * height, h * width) if fit == "crop" else 0.
 
@@ -146,6 +151,7 @@ def restore_image(im, # PIL image at the model's size
                   size: tuple, # (w, h) of the original
                   fit: str): # 'crop', 'pad' or 'stretch'
     "The image at the scale of its original."
+    _check_fit(fit)
     w, h = size
     if fit == "crop":
         scale = min(w / im.width, h / im.height)

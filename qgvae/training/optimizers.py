@@ -74,7 +74,7 @@ def conv_kernel(name: str, # of a parameter
     return p.dim() == 4 and min(p.shape[:2]) >= 8
 
 # %% ../../nbs/training/14_optimizers.ipynb #d6cd01fe
-def parameter_groups(model,
+def parameter_groups(model, # any module
                      muon=conv_kernel, # f(name, parameter) -> bool: what Muon moves
                      no_decay: str | tuple = ()): # beginnings of names: these have no weight decay, and no Muon
     "{'kernels': [...], 'rest': [...], 'no_decay': [...]}: all parameters, in the model's order"

@@ -12,11 +12,10 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args, get_type_hints
 from ..records import write_result
 from ..model import QGVAEConfig
 from .opening import find_images
-from .recipes import Recipe, TokenizerRecipe, recipes
+from .recipes import Recipe, TokenizerRecipe, check_types, recipes
 
 # %% ../../nbs/training/18_plans.ipynb #435a45ff
 def _is_gray(path):
@@ -78,6 +77,13 @@ def _check_length(recipe, minutes, epochs, images):
         raise ValueError(f"images must be at least {recipe.batch_size}, a batch, got {images}")
 
 # %% ../../nbs/training/18_plans.ipynb #76233040
+def _check_size(size, recipe, name):
+    height = getattr(getattr(recipe, "model", None), "height", size)
+    if size is None or size == height: return
+    raise ValueError(f"size={size} is for folders of images; the model of {name} takes {height}: "
+                     "set model.height and model.width (--set) instead")
+
+# %% ../../nbs/training/18_plans.ipynb #37894b77
 def new_plan(what, # see `find_recipe`
              asked: dict): # {name of a field of `Plan`: value}, what was said
     "The `Plan` of a new run, with its recipe found and checked."
@@ -86,6 +92,7 @@ def new_plan(what, # see `find_recipe`
     changed = list(said("settings") or [])
     if said("ordered") is not None: changed.append(f"ordered={said('ordered')}")
     recipe = recipe.override(*changed)
+    _check_size(said("size"), recipe, name)
     _check_length(recipe, said("minutes"), said("epochs"), said("images"))
     if said("images"): changed.append(f"images={said('images')}")
     slices = max(12, int(said("minutes") / 5)) if said("minutes") else recipe.epochs
@@ -102,20 +109,13 @@ def write_plan(out: Path, # folder of the run
     write_result(out/"run.json", dict(sha256=_checksum(saved)) | saved)     # first, so that no cut can lose it unseen
 
 # %% ../../nbs/training/18_plans.ipynb #b0416e85
-def _check_types(plan):
-    for name, hint in get_type_hints(Plan).items():
-        value, kinds = getattr(plan, name), get_args(hint) or (hint,)
-        if type(value) in kinds or type(value) is int and float in kinds: continue
-        raise ValueError(f"{name} cannot be {str(value)[:40]}")
-
-# %% ../../nbs/training/18_plans.ipynb #73b048ba
 def _parse_plan(text):
     "The `Plan` that `write_plan` has written; some error if it is not whole."
     saved = json.loads(text)
     checksum = saved.pop("sha256", None)                # None: from before there were checksums
     if checksum is not None and checksum != _checksum(saved): raise ValueError("its checksum does not fit")
     plan = Plan(**saved)
-    _check_types(plan)
+    check_types(plan)
     recipe = Recipe.from_json(json.dumps(plan.recipe))
     _check_length(recipe, plan.minutes, plan.epochs, plan.images)
     plan.recipe = json.loads(recipe.to_json())          # with all settings, if it is an old one
@@ -132,6 +132,13 @@ def read_plan(out: Path): # folder of a run
                          "of the file back, or begin the run anew (force=True, --force)") from e
 
 # %% ../../nbs/training/18_plans.ipynb #b3cde55e
+def _another(what, plan):
+    "Is it an own recipe, and not the one that the run was begun with?"
+    if not isinstance(what, Recipe): return False
+    settings = [c for c in plan.changed if not c.startswith("images=")]
+    return json.loads(what.override(*settings).to_json()) != plan.recipe
+
+# %% ../../nbs/training/18_plans.ipynb #1787c673
 def resumed_plan(out: Path, # folder of the run
                  what, # see `find_recipe`; None: not said
                  asked: dict): # {name of a field of `Plan`: value}, what was said
@@ -143,6 +150,7 @@ def resumed_plan(out: Path, # folder of the run
     height = plan.recipe.get("model", {}).get("height", plan.size)
     begun = asdict(plan) | dict(size=height, recipe=plan.name, folder=Path(plan.recipe["data"]).resolve())
     differs = [k for k, v in asked.items() if v is not None and v != begun.get(k)]
+    if "recipe" not in differs and _another(what, plan): differs.append("recipe")
     if not differs: return plan
     raise ValueError(f"the run in {out} was begun with another {', '.join(differs)}; "
                      "a resumed run keeps its settings, so leave them out")

@@ -24,11 +24,11 @@ from ..images import plot_style, show_grid
 from ..pretrained import sums
 from ..records import device_name, hold_folder, write_result, write_whole
 from .datasets import IMAGE_SETS
-from .callbacks import StopGently, on_first, processes
+from .callbacks import StopGently, choose_gpu, on_first, processes
 from .observers import HowFar, snapshot_label
 from .recipes import Recipe, TokenizerRecipe
-from .learner import epochs_done, fit, make_learner, report
-from .checkpoints import Checkpoint, load_checkpoint, stateful
+from .learner import fit, make_learner, report
+from .checkpoints import Checkpoint, load_checkpoint
 from .cards import model_card
 from .plans import RUN_FILES, Plan, make_plan, write_plan
 
@@ -91,7 +91,7 @@ class EpochLines(Callback):
         images = (self.dls.train.position - self.first) * self.dls.train.batch_size
         self.rate = images / max(1e-9, time.monotonic() - self.began)
     def after_epoch(self):
-        if self.rate is None: return                    # an epoch skipped by a resumed run
+        if self.rate is None or not self.recorder.smooth_loss.count: return     # skipped, or only validated
         clear, self.width = "\r" + " " * self.width + "\r" if self.width else "", 0
         line = self.learn.recipe.epoch_line(self.learn)
         self.say(f"{clear}{self.what} {self.epoch + 1}/{self.n_epoch}: {self.how_far.times(self.learn)}; "
@@ -117,7 +117,7 @@ class Sheet(Callback):
                  say=warnings.warn): # f(text), told if the file cannot be written
         self.path, self.times, self.say = path, times, say
     def after_epoch(self):
-        due = (self.epoch + 1) % max(1, self.n_epoch // self.times) == 0
+        due = (self.epoch + 1) % -(-self.n_epoch // self.times) == 0       # rounded up
         if self.snapshots.new and due: self.write()
     def after_fit(self): self.write()
 
@@ -127,8 +127,8 @@ def write(self: Sheet):
     "Up to five reconstructions, the first and the last among them."
     drawn = self.snapshots.drawn
     if not drawn: return
-    last = len(drawn) - 1
-    picked = [drawn[i * last // max(1, min(4, last))] for i in range(min(5, len(drawn)))]
+    steps = torch.linspace(0, len(drawn) - 1, min(5, len(drawn)), dtype=torch.float64)
+    picked = [drawn[int(i)] for i in steps]
     images = torch.cat([self.snapshots.images, *[row["images"] for row in picked]])
     titles = ["original", *map(snapshot_label, picked)]
     try: write_whole(self.path, _png(show_grid(images, len(self.snapshots.images), titles)))
@@ -200,7 +200,7 @@ def _begin_run(out, plan, resume):
     write_plan(out, plan)
 
 # %% ../../nbs/training/19_runs.ipynb #94be9481
-def _load_splits(recipe, plan, download, device, say):
+def _read_splits(recipe, plan, download, device, say):
     "{split: examples}"
     splits, wrong = {}, {}
     if recipe.data not in IMAGE_SETS: say(f"reading the images of {recipe.data}")
@@ -210,6 +210,14 @@ def _load_splits(recipe, plan, download, device, say):
     if len(wrong) > 1: raise ValueError("\n".join(f"{s}: {e}" for e, s in wrong.items()))
     for e in wrong: raise ValueError(e)
     return splits
+
+# %% ../../nbs/training/19_runs.ipynb #aa35636c
+def _load_splits(recipe, plan, download, device, say):
+    "The same; of several processes the first one downloads before all read."
+    if download and processes()[1] > 1:
+        on_first(lambda: bool(_read_splits(recipe, plan, True, device, say)))
+        download = False
+    return _read_splits(recipe, plan, download, device, say)
 
 # %% ../../nbs/training/19_runs.ipynb #9481c9f2
 def _watch(learn, out, checkpoint_seconds, say):
@@ -231,17 +239,9 @@ def _opening(plan, learn, valid, resume):
             f"{len(learn.data):,} training and {len(valid):,} validation images, "
             f"{learn.precision} on {device_name(learn.dls.train.device)}{begun}")
 
-# %% ../../nbs/training/19_runs.ipynb #27a268b4
-def _finish(learn):
-    for cb in sorted(stateful(learn).values(), key=lambda cb: cb.order):
-        if hasattr(type(cb), "after_fit"): cb.after_fit()
-    learn.model.eval()
-    if hasattr(learn, "sheet"): learn.sheet.write()
-
-# %% ../../nbs/training/19_runs.ipynb #a5804cba
+# %% ../../nbs/training/19_runs.ipynb #3a2c1c8c
 def _run(learn, epochs, out, say):
     "`fit` in `train`."
-    if learn.opt is not None and epochs_done(learn, epochs) >= epochs: return _finish(learn)
     try:
         with learn.no_bar(), learn.no_logging(): fit(learn, epochs)
     except KeyboardInterrupt:
@@ -275,6 +275,7 @@ def train(what: str | Path | Recipe | None = None, # name of a recipe, or a fold
     if rank: say = lambda text: None                    # the first process speaks and writes for all
     if n > 1 and device is None and torch.cuda.is_available():
         device = f"cuda:{os.environ.get('LOCAL_RANK', rank)}"
+    choose_gpu(device)
     asked = dict(size=size, minutes=minutes, epochs=epochs, ordered=ordered, images=images,
                  settings=list(settings) or None, half=half or None)
     asked["precision"] = None if precision == "auto" else precision

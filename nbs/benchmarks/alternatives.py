@@ -131,6 +131,7 @@ def transformer(c):
 @dataclass
 class AlternativeRecipe(TokenizerRecipe):
     "The recipe of the digits with another network."
+    model: AlternativeConfig
     network: str = "Linear" # name of a class above
 
     kind = "alternative"

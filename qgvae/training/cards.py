@@ -95,8 +95,8 @@ _mnist = ("The images are MNIST's (by Yann LeCun, Corinna Cortes and Christopher
           "CC BY-SA 3.0), 5,000 of the training set kept for validation. " + _only_digits)
 _cifar10_images = ("The images are CIFAR-10's (collected by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton), "
                    "a twelfth of the training set kept for validation. ")
-_cifar10 = _cifar10_images + ("One core of a CPU trained it, for want of a GPU: a model trained on one will take its "
-                              "place, and then files that this one has made need this version of the package.")
+_cifar10 = (_cifar10_images + "One core of a CPU trained it, for want of a GPU. A better model has another name "
+            "(`{}`); files of this one stay readable.")
 _versioned = " The name carries a version: files of this model stay readable."
 _fourier = ("Its dials: all tokens read one feature map, each through a head and a codebook of its own, and they began "
             "as the cosines of a Fourier transform (`maps=1`, `start='fourier'`). One core of a CPU trained it; the "
@@ -113,8 +113,8 @@ CARD_NOTES = { # {name of a shipped model: note}; a module with another kind add
     "mnist-v2": _mnist + _one_map,
     "mnist-ordered": _mnist,
     "mnist-v2-ordered": _mnist + _one_map,
-    "cifar10": _cifar10,
-    "cifar10-ordered": _cifar10 + _shared,
+    "cifar10": _cifar10.format("cifar10-v3"),
+    "cifar10-ordered": _cifar10.format("cifar10-v2-ordered") + _shared,
     "cifar10-v2": _cifar10_images + _fourier,
     "cifar10-v3": _cifar10_images + _fourier,
     "cifar10-v2-ordered": (_cifar10_images + "Photos of any size are made of it in tiles: "
